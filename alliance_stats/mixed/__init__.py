@@ -1,0 +1,1 @@
+"""The mixed-model engine; it knows nothing about psychotherapy."""

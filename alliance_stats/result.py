@@ -1,0 +1,137 @@
+"""What every analysis returns: a frozen value that tidies, summarises, plots and prints itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+COLUMNS: tuple[str, ...] = (
+    "model",
+    "outcome",
+    "predictor",
+    "term",
+    "term2",
+    "group",
+    "level",
+    "score",
+    "item",
+    "category",
+    "kind",
+    "estimate",
+    "std_error",
+    "df",
+    "statistic",
+    "p_value",
+    "conf_low",
+    "conf_high",
+    "conf_level",
+    "n",
+)
+"""The vocabulary of tidy tables, in printing order. A tidy table uses these names first, then its own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result(ABC):
+    """A finished analysis.
+
+    Parameters
+    ----------
+    notes : tuple of str
+        One sentence each: estimand, level, centring, lag, estimator, df method, rows dropped and why, N per level.
+    """
+
+    notes: tuple[str, ...] = field(default=(), repr=False)
+
+    @abstractmethod
+    def tidy(self) -> pd.DataFrame:
+        """Return one row per estimate, with the column names of `COLUMNS`."""
+
+    @abstractmethod
+    def glance(self) -> pd.DataFrame:
+        """Return one row that describes the whole analysis."""
+
+    def plot(self, ax: Axes | None = None, **style: Any) -> Axes:
+        """Draw the result.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure if left out.
+        **style
+            Passed on to matplotlib.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        plots: Any = import_module("alliance_stats.plots")
+        axes: Axes = plots.plot(self, ax=ax, **style)
+        return axes
+
+    def to_markdown(self) -> str:
+        """Return the tidy table and the notes as Markdown."""
+        return "\n".join([markdown_table(self.tidy()), "", *(f"- {note}" for note in self.notes)])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return tidy table, glance and notes as plain Python values, ready for JSON."""
+        return {
+            "tidy": plain_records(self.tidy()),
+            "glance": plain_records(self.glance())[0],
+            "notes": list(self.notes),
+        }
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"{html_table(self.tidy())}<ul>{notes}</ul>"
+
+
+def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows as dictionaries of Python scalars, missing values as None."""
+    missing = frame.isna()
+    return [
+        {
+            str(column): None if missing.iat[i, j] else _plain(frame.iat[i, j])
+            for j, column in enumerate(frame.columns)
+        }
+        for i in range(len(frame))
+    ]
+
+
+def _plain(value: Any) -> Any:
+    """Return a Python scalar for a NumPy scalar."""
+    return value.item() if hasattr(value, "item") else value
+
+
+def format_cell(value: Any) -> str:
+    """Return a table cell: four significant digits for floats, plain text else, nothing for missing."""
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _cells(frame: pd.DataFrame) -> list[list[str]]:
+    """Return the rows of a frame as texts."""
+    return [[format_cell(record[str(column)]) for column in frame.columns] for record in plain_records(frame)]
+
+
+def markdown_table(frame: pd.DataFrame) -> str:
+    """Return a frame as a Markdown pipe table."""
+    header = [str(column) for column in frame.columns]
+    lines = [header, ["---"] * len(header), *_cells(frame)]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def html_table(frame: pd.DataFrame) -> str:
+    """Return a frame as an HTML table, every cell escaped."""
+    head = "".join(f"<th>{escape(str(column))}</th>" for column in frame.columns)
+    rows = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in _cells(frame))
+    return f'<table class="alliance-stats"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
