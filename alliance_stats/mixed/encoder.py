@@ -1,0 +1,144 @@
+"""From a formula's right-hand side and a frame to named columns, and again for new data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from formulaic.errors import FactorEncodingError, FactorEvaluationError, FormulaicError
+
+from alliance_stats.errors import ColumnError, FormulaError
+from alliance_stats.mixed.formula import formulaic_terms
+from alliance_stats.mixed.levelsums import Column
+
+INTERCEPT = "Intercept"
+
+
+class Encoded(NamedTuple):
+    """Named columns of a model matrix; None stands for a column of ones."""
+
+    names: tuple[str, ...]
+    columns: tuple[Column, ...]
+
+
+class Encoder(Protocol):
+    """Turns a frame into the columns of a formula, the same way each time."""
+
+    def __call__(self, frame: pd.DataFrame) -> Encoded:
+        """Return the columns for the rows of ``frame``."""
+        ...
+
+
+@dataclass(frozen=True)
+class NumericEncoder:
+    """Plain numeric columns and their products, without a detour.
+
+    Parameters
+    ----------
+    terms : tuple of tuple of str
+        Columns that are multiplied; an empty tuple is the intercept.
+    names : tuple of str
+    """
+
+    terms: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+
+    def __call__(self, frame: pd.DataFrame) -> Encoded:
+        """Return the columns for the rows of ``frame``."""
+        known: dict[str, np.ndarray] = {}
+        for name in {name for term in self.terms for name in term}:
+            known[name] = np.ascontiguousarray(frame[name].to_numpy(dtype=float, na_value=np.nan))
+        columns: list[Column] = []
+        for term in self.terms:
+            column: Column = known[term[0]] if term else None
+            for name in term[1:]:
+                column = known[name] if column is None else column * known[name]
+            columns.append(column)
+        return Encoded(self.names, tuple(columns))
+
+
+@dataclass(frozen=True)
+class FormulaicEncoder:
+    """Everything else: categories, splines, functions.
+
+    Parameters
+    ----------
+    spec : formulaic.ModelSpec
+        Remembers categories and the state of transforms.
+    """
+
+    spec: Any
+
+    def __call__(self, frame: pd.DataFrame) -> Encoded:
+        """Return the columns for the rows of ``frame``."""
+        return _from_matrix(_materialise(self.spec, frame))
+
+
+def make_encoder(formula: str, frame: pd.DataFrame) -> tuple[Encoder, Encoded]:
+    """Return an encoder for a formula without bars, and the columns for the rows it learns from.
+
+    Parameters
+    ----------
+    formula : str
+    frame : DataFrame
+        Complete rows.
+    """
+    terms = list(formulaic_terms(formula))
+    if all(_is_plain(term, frame) for term in terms):
+        names = tuple(INTERCEPT if str(term) == "1" else ":".join(f.expr for f in term.factors) for term in terms)
+        products = tuple(() if str(term) == "1" else tuple(f.expr for f in term.factors) for term in terms)
+        encoder: Encoder = NumericEncoder(products, names)
+        return encoder, encoder(frame)
+    matrix = _materialise(formulaic_terms(formula), frame)
+    return FormulaicEncoder(matrix.model_spec), _from_matrix(matrix)
+
+
+def required_columns(formulas: Sequence[str]) -> list[str]:
+    """Return the columns that formulas without bars refer to, in alphabetical order."""
+    return sorted({str(name) for formula in formulas for name in formulaic_terms(formula).required_variables})
+
+
+def _is_plain(term: Any, frame: pd.DataFrame) -> bool:
+    """Tell whether a term is the intercept or a product of numeric columns."""
+    if str(term) == "1":
+        return True
+    return all(
+        f.eval_method.value == "lookup"
+        and pd.api.types.is_numeric_dtype(frame[f.expr])
+        and not pd.api.types.is_bool_dtype(frame[f.expr])
+        for f in term.factors
+    )
+
+
+def _materialise(formula: Any, frame: pd.DataFrame) -> Any:
+    """Return formulaic's model matrix, with its errors in our words."""
+    try:
+        return formula.get_model_matrix(frame, context={"np": np}, output="numpy", na_action="ignore")
+    except (FactorEvaluationError, FactorEncodingError, FormulaicError) as error:
+        name = str(error).split("`")[1] if "`" in str(error) else "a term"
+        raise FormulaError.build(
+            f"The term '{name}' of the formula cannot be computed from the data.",
+            hint="check its spelling and that its columns hold numbers; NumPy functions are called as np.log(x).",
+        ) from None
+
+
+def _from_matrix(matrix: Any) -> Encoded:
+    """Return the named columns of a formulaic matrix."""
+    names = tuple(str(name) for name in matrix.model_spec.column_names)
+    values = np.asarray(matrix, dtype=float)
+    columns = tuple(None if name == INTERCEPT else np.ascontiguousarray(values[:, j]) for j, name in enumerate(names))
+    return Encoded(names, columns)
+
+
+def require_finite(encoded: Encoded) -> None:
+    """Raise a ColumnError that names the columns with infinite or undefined values."""
+    for name, column in zip(encoded.names, encoded.columns, strict=True):
+        if column is not None and not np.isfinite(column.sum()) and not np.isfinite(column).all():
+            bad = ~np.isfinite(column)
+            raise ColumnError.build(
+                f"Column '{name}' of the model has {int(bad.sum())} infinite or undefined values in {column.size} rows.",
+                hint="look for logarithms of zero, divisions by zero or codes for missing answers.",
+            )

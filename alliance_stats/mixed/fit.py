@@ -1,0 +1,427 @@
+"""A fitted linear mixed model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import block_diag, solve_triangular
+from scipy.special import ndtr, ndtri
+
+from alliance_stats.errors import DataError, ModelError, unknown_name
+from alliance_stats.mixed.crossproducts import CrossProducts
+from alliance_stats.mixed.design import Design
+from alliance_stats.mixed.factor import FixedPart, fixed_part
+from alliance_stats.mixed.levelsums import Floats
+from alliance_stats.mixed.modes import Modes, conditional_modes
+from alliance_stats.mixed.optimise import Optimum
+from alliance_stats.mixed.scaling import Scaling, Standardised, theta_from_user, theta_to_user
+from alliance_stats.mixed.variances import fixed_variance, random_variances, variance_table
+from alliance_stats.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Effects: TypeAlias = Literal["fixed", "random", "levels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LmmFit(Result):
+    """A fitted linear mixed model; made by `lmm`.
+
+    Parameters
+    ----------
+    method : str
+        "REML" or "ML".
+    design : Design
+        Formula and arrays of the rows used.
+    cross_products : CrossProducts
+        In standardised columns.
+    scaling : Scaling
+        The way from standardised columns to the user's.
+    optimum : Optimum
+        Everything the optimiser did.
+    dropped : tuple of str
+        Fixed effects left out because others explain them.
+    """
+
+    method: str
+    design: Design = field(repr=False)
+    cross_products: CrossProducts = field(repr=False)
+    scaling: Scaling = field(repr=False)
+    optimum: Optimum = field(repr=False)
+    dropped: tuple[str, ...] = ()
+
+    @classmethod
+    def from_optimum(
+        cls, design: Design, standardised: Standardised, cp: CrossProducts, optimum: Optimum, *, method: str
+    ) -> Self:
+        """Bundle what a fit consists of, with its notes."""
+        fit = cls(
+            method=method,
+            design=design,
+            cross_products=cp,
+            scaling=standardised.scaling,
+            optimum=optimum,
+            dropped=standardised.dropped,
+        )
+        return replace(fit, notes=fit_notes(fit))
+
+    @property
+    def formula(self) -> str:
+        """The formula as given."""
+        return self.design.formula.text
+
+    @property
+    def response(self) -> str:
+        """Name of the outcome."""
+        return self.design.formula.response
+
+    @cached_property
+    def _solution(self) -> FixedPart:
+        return fixed_part(self.cross_products, self.optimum.theta, reml=self.method == "REML")
+
+    @cached_property
+    def term_names(self) -> tuple[str, ...]:
+        """Names of the fixed effects that were estimated."""
+        return tuple(self.design.x.names[j] for j in self.scaling.x_kept)
+
+    @cached_property
+    def fixed_effects(self) -> pd.Series[float]:
+        """Fixed effects, one value per term."""
+        return pd.Series(self.scaling.beta(self._solution.beta), index=list(self.term_names), name="estimate")
+
+    @cached_property
+    def fixed_covariance(self) -> pd.DataFrame:
+        """Covariance matrix of the fixed effects, terms by terms."""
+        root = self._solution.root
+        half = solve_triangular(root, np.eye(root.shape[0]), lower=True)
+        covariance = self.scaling.beta_covariance(self._solution.sigma2 * half.T @ half)
+        return pd.DataFrame(covariance, index=list(self.term_names), columns=list(self.term_names))
+
+    @cached_property
+    def sigma(self) -> float:
+        """Residual standard deviation, in units of the outcome."""
+        return float(np.sqrt(self._solution.sigma2)) * self.scaling.y_scale
+
+    @cached_property
+    def criterion(self) -> float:
+        """-2 log likelihood, or the REML criterion, on lme4's scale."""
+        reml = self.method == "REML"
+        shift = self.scaling.criterion_shift_reml if reml else self.scaling.criterion_shift_ml
+        return self.optimum.criterion + shift
+
+    @property
+    def log_likelihood(self) -> float:
+        """Log likelihood, restricted for REML."""
+        return -0.5 * self.criterion
+
+    @cached_property
+    def _by_grouping(self) -> list[Floats]:
+        """Lambda of each grouping factor for the user's columns, in the order of the design's groupings."""
+        order = self.cross_products.order
+        transforms = [self.scaling.z_transforms[k] for k in order]
+        roots = theta_to_user(self.optimum.theta, self.cross_products.patterns, transforms)
+        given: list[Floats] = [np.zeros(0)] * len(roots)
+        for k, root in zip(order, roots, strict=True):
+            given[k] = root
+        return given
+
+    @cached_property
+    def term_factors(self) -> tuple[Floats, ...]:
+        """Lower triangular relative covariance factor of each random term, in the order of the formula."""
+        offsets = dict.fromkeys((g.name for g in self.design.groupings), 0)
+        names = [g.name for g in self.design.groupings]
+        factors = []
+        for term in self.design.terms:
+            start, width = offsets[term.grouping.name], len(term.names)
+            whole = self._by_grouping[names.index(term.grouping.name)]
+            factors.append(whole[start : start + width, start : start + width])
+            offsets[term.grouping.name] = start + width
+        return tuple(factors)
+
+    @cached_property
+    def theta(self) -> Floats:
+        """Relative covariance factors in lme4's order, shape (n_theta,).
+
+        Terms by decreasing number of levels; of each the lower triangle, column by column.
+        """
+        sizes = [len(term.grouping.labels) for term in self.design.terms]
+        order = sorted(range(len(sizes)), key=lambda k: -sizes[k])
+        pieces = [self.term_factors[k].T[np.triu_indices(self.term_factors[k].shape[0])] for k in order]
+        return np.concatenate(pieces)
+
+    @property
+    def n_obs(self) -> int:
+        """Number of rows used."""
+        return self.design.n_rows
+
+    @property
+    def n_levels(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return {g.name: len(g.labels) for g in self.design.groupings}
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient vanishes at the solution."""
+        return self.optimum.converged
+
+    @property
+    def singular(self) -> bool:
+        """Whether some combination of random effects has no variance."""
+        return self.optimum.singular
+
+    def variance_components(self) -> pd.DataFrame:
+        """Return variances and covariances of the random effects and the residual variance.
+
+        Returns
+        -------
+        DataFrame
+            One row per variance or covariance: group, term, term2, kind, estimate (squared units), and sd or correlation.
+        """
+        return variance_table(self.design.terms, self.term_factors, self.sigma)
+
+    def tidy(self, effects: Effects = "fixed", *, level: float = 0.95) -> pd.DataFrame:
+        """Return estimates as a table.
+
+        Parameters
+        ----------
+        effects : {"fixed", "random", "levels"}
+            Fixed effects with Wald intervals, variance components, or the predicted effects of every level.
+        level : float in (0, 1)
+            Of the intervals.
+        """
+        if effects == "random":
+            return self.variance_components()
+        if effects == "levels":
+            parts = [self.random_effects(g.name).assign(group=g.name) for g in self.design.groupings]
+            return pd.concat(parts, ignore_index=True)[["group", "level", "term", "estimate", "std_error"]]
+        if effects != "fixed":
+            raise unknown_name(ModelError, "kind of effects", effects, ["fixed", "random", "levels"])
+        return wald_table(self.fixed_effects, np.sqrt(np.diagonal(self.fixed_covariance)), level)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: sizes, criterion, information criteria, shares of variance, convergence."""
+        n_parameters = len(self.term_names) + self.theta.size + 1
+        fixed, random = fixed_variance(self), random_variances(self)
+        residual = self.sigma**2 * self._mean_inverse_weight
+        total = fixed + sum(random.values()) + residual
+        row: dict[str, Any] = {"outcome": self.response, "method": self.method, "n": self.n_obs}
+        row |= {f"n_{name}": count for name, count in self.n_levels.items()}
+        row |= {
+            "sigma": self.sigma,
+            "criterion": self.criterion,
+            "log_likelihood": self.log_likelihood,
+            "aic": self.criterion + 2 * n_parameters,
+            "bic": self.criterion + np.log(self.n_obs) * n_parameters,
+        }
+        row |= {f"icc_{name}": value / (total - fixed) for name, value in random.items()}
+        row |= {"r2_marginal": fixed / total, "r2_conditional": (total - residual) / total}
+        row |= {"converged": self.converged, "singular": self.singular}
+        return pd.DataFrame([row])
+
+    @cached_property
+    def _mean_inverse_weight(self) -> float:
+        return 1.0 if self.design.weights is None else float(np.mean(1.0 / self.design.weights))
+
+    @cached_property
+    def _modes(self) -> list[Modes]:
+        return conditional_modes(self.cross_products, self.optimum.theta, self._solution.beta)
+
+    def random_effects(self, group: str | None = None) -> pd.DataFrame:
+        """Return the predicted effects of every level of a grouping factor.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor; may be left out when there is one only.
+
+        Returns
+        -------
+        DataFrame
+            One row per level and effect: level, term, estimate and std_error (conditional on the variance components and
+            the fixed effects), in units of the outcome per unit of the effect's column.
+        """
+        names = [g.name for g in self.design.groupings]
+        if group is None and len(names) > 1:
+            raise ModelError.build("The model has several grouping factors.", hint=f"name one of {', '.join(names)}.")
+        if group is not None and group not in names:
+            raise unknown_name(ModelError, "grouping factor", group, names)
+        k = 0 if group is None else names.index(group)
+        grouping = self.design.groupings[k]
+        modes, spread = self.level_effects(k)
+        effects = [name for term in self.design.terms if term.grouping is grouping for name in term.names]
+        labels = grouping.labels.repeat(len(effects))
+        return pd.DataFrame(
+            {
+                "level": labels.to_numpy() if labels.nlevels == 1 else labels.to_flat_index(),
+                "term": effects * len(grouping.labels),
+                "estimate": modes.T.ravel(),
+                "std_error": spread.T.ravel(),
+            }
+        )
+
+    def level_effects(self, k: int) -> tuple[Floats, Floats]:
+        """Return predicted effects of the k-th grouping factor and their conditional SDs, each of shape (q, n_levels)."""
+        transform, modes = self.scaling.z_transforms[k], self._modes[k]
+        covariance = np.einsum("ab,bcn,dc->adn", transform, modes.covariance, transform, optimize=True)
+        variances = np.maximum(np.diagonal(covariance, axis1=0, axis2=1).T, 0.0)
+        return self.scaling.y_scale * transform @ modes.mode, self.sigma * np.sqrt(variances)
+
+    def predict(self, new: Any = None, *, random: bool = True) -> pd.Series[float]:
+        """Return predictions on the scale of the outcome.
+
+        Parameters
+        ----------
+        new : DataFrame, optional
+            New rows; the rows of the fit if left out. Levels that the fit has not seen get a random effect of zero.
+        random : bool
+            Add the predicted random effects (True) or give the fixed part alone (False).
+
+        Returns
+        -------
+        Series
+            One value per row, missing where a column of the model is missing.
+        """
+        from alliance_stats.mixed.prediction import predict
+
+        return predict(self, new, random=random)
+
+    def fitted(self) -> pd.Series[float]:
+        """Return predictions for the rows used, random effects included."""
+        return self.predict()
+
+    def residuals(self) -> pd.Series[float]:
+        """Return outcome minus fitted value for the rows used."""
+        return (self.design.y - self.fitted()).rename("residual")
+
+    def augment(self) -> pd.DataFrame:
+        """Return outcome, fitted value, fixed part and residual of the rows used."""
+        fitted = self.fitted()
+        return pd.DataFrame(
+            {
+                self.response: self.design.y,
+                "fitted": fitted,
+                "fixed": self.predict(random=False),
+                "residual": self.design.y - fitted,
+            },
+            index=self.design.index,
+        )
+
+    def simulate(self, rng: np.random.Generator) -> Floats:
+        """Return a new outcome drawn from the fitted model, shape (n_rows,)."""
+        from alliance_stats.mixed.prediction import simulate
+
+        return simulate(self, rng)
+
+    def refit(self, y: Sequence[float] | Floats) -> LmmFit:
+        """Fit the same model to another outcome, on the prepared cross-products.
+
+        Parameters
+        ----------
+        y : array-like, shape (n_rows,)
+            For the rows used.
+        """
+        outcome = np.ascontiguousarray(y, dtype=float)
+        if outcome.shape != (self.n_obs,) or not np.isfinite(outcome).all():
+            raise DataError.build(
+                f"refit() needs {self.n_obs} finite numbers, one for each row used; it got {outcome.size}.",
+                hint="leave out the rows that the fit left out.",
+            )
+        from alliance_stats.mixed.lmm import fit_design
+
+        method: Literal["REML", "ML"] = "REML" if self.method == "REML" else "ML"
+        return fit_design(replace(self.design, y=outcome), method=method)
+
+    def deviance_at(self, theta: Floats) -> float:
+        """Return the criterion at another theta, in lme4's order and on lme4's scale."""
+        reml = self.method == "REML"
+        shift = self.scaling.criterion_shift_reml if reml else self.scaling.criterion_shift_ml
+        return fixed_part(self.cross_products, self._standardised_theta(theta), reml=reml).criterion + shift
+
+    def _standardised_theta(self, theta: Floats) -> Floats:
+        """Return lme4's theta for standardised columns, shape (n_theta,)."""
+        terms, groupings = self.design.terms, self.design.groupings
+        if np.shape(theta) != self.theta.shape:
+            raise ModelError.build(
+                f"theta has {np.size(theta)} values; this model has {self.theta.size}.",
+                hint="see fit.theta for the order.",
+            )
+        blocks: dict[int, Floats] = {}
+        start = 0
+        for k in sorted(range(len(terms)), key=lambda k: -len(terms[k].grouping.labels)):
+            q = len(terms[k].names)
+            upper = np.zeros((q, q))
+            upper[np.triu_indices(q)] = theta[start : start + q * (q + 1) // 2]
+            blocks[k] = upper.T
+            start += q * (q + 1) // 2
+        lambdas = [
+            block_diag(*(blocks[k] for k in range(len(terms)) if terms[k].grouping is groupings[g]))
+            for g in self.cross_products.order
+        ]
+        transforms = [self.scaling.z_transforms[g] for g in self.cross_products.order]
+        return theta_from_user(lambdas, self.cross_products.patterns, transforms)
+
+    def summary(self) -> str:
+        """Return the fit as text, in the form lme4 users know."""
+        from alliance_stats.mixed.summary import summary
+
+        return summary(self)
+
+
+def wald_table(estimates: pd.Series[float], std_errors: Floats, level: float) -> pd.DataFrame:
+    """Return estimates with normal tests and intervals, one row per term.
+
+    Parameters
+    ----------
+    estimates : Series
+    std_errors : ndarray, shape (n_terms,)
+    level : float in (0, 1)
+    """
+    if not 0 < level < 1:
+        raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
+    values = estimates.to_numpy()
+    half = ndtri(0.5 + level / 2.0) * std_errors
+    statistic = values / std_errors
+    return pd.DataFrame(
+        {
+            "term": estimates.index,
+            "estimate": values,
+            "std_error": std_errors,
+            "statistic": statistic,
+            "p_value": 2.0 * ndtr(-np.abs(statistic)),
+            "conf_low": values - half,
+            "conf_high": values + half,
+        }
+    )
+
+
+def fit_notes(fit: LmmFit) -> tuple[str, ...]:
+    """Return what a reader must know of the fit, one sentence each."""
+    design = fit.design
+    levels = ", ".join(f"{count} levels of {name}" for name, count in fit.n_levels.items())
+    estimator = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
+    notes = [
+        f"Linear mixed model by {estimator}: {fit.formula}.",
+        f"{design.n_rows} rows used; {levels}.",
+        "Tests and intervals of fixed effects are Wald with the normal distribution (df method: normal); with few levels "
+        "they are too narrow.",
+    ]
+    if design.n_rows < design.n_given:
+        counts = ", ".join(f"{name} {count}" for name, count in design.missing.items())
+        notes.append(
+            f"{design.n_given - design.n_rows} of {design.n_given} rows left out for missing values (cells: {counts})."
+        )
+    if fit.dropped:
+        notes.append(f"Fixed effects left out because others determine them: {', '.join(fit.dropped)}.")
+    if fit.singular:
+        notes.append(
+            "Singular fit: a variance is estimated at zero, or random effects are perfectly correlated; the random part "
+            "is richer than the data can tell."
+        )
+    if design.weights is not None:
+        notes.append("Residual variance of a row: sigma squared divided by its weight.")
+    return tuple(notes)

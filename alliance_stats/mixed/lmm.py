@@ -1,0 +1,150 @@
+"""Fitting a linear mixed model."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeAlias
+
+from alliance_stats.errors import ConvergenceError, ModelError, listing
+from alliance_stats.mixed.crossproducts import CrossProducts, cross_products
+from alliance_stats.mixed.design import Design, Weights, build_design, require_identified
+from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.mixed.formula import parse_formula
+from alliance_stats.mixed.optimise import Optimum, minimise
+from alliance_stats.mixed.scaling import Standardised, standardise
+
+Method: TypeAlias = Literal["REML", "ML"]
+
+MAX_OUTER_EFFECTS = 5_000
+"""Random effects of crossed factors, other than the largest, that one dense factorisation can carry."""
+
+
+def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = None) -> LmmFit:
+    """Fit a linear mixed model.
+
+    Estimates how an outcome goes with predictors when rows are nested (sessions in patients in therapists) or crossed
+    (patients and raters). Which of the two holds is read off the data. The estimand of a fixed effect is the expected
+    difference in the outcome per unit of its column, other columns and the level's own random effects held fixed; an alliance
+    column that is not split by level mixes the levels (see within_between).
+
+    Parameters
+    ----------
+    formula : str
+        As in lme4: ``"y ~ x + (1 + x | patient) + (1 | therapist)"``. ``||`` keeps the effects of a term uncorrelated, ``a/b``
+        stands for levels of b in a, ``a:b`` for combinations. Fixed part and left-hand sides are formulaic's: ``C(x)``,
+        ``poly(x, 2)``, ``np.log(x)``, interactions.
+    data : DataFrame
+        One row per observation; pandas, polars, pyarrow or another eager frame. Rows with a missing value in any column of
+        the model are left out and counted in ``notes``.
+    method : {"REML", "ML"}
+        Restricted likelihood (default, for estimates) or likelihood (for comparing fixed parts).
+    weights : str or array-like, optional
+        Column, or one positive number per row; the residual variance of a row is sigma squared divided by its weight.
+
+    Returns
+    -------
+    LmmFit
+
+    Raises
+    ------
+    FormulaError
+        If the formula cannot be read; the message points at the token.
+    ColumnError
+        If a column is missing, or the outcome holds text.
+    DataError
+        If no row is complete, the outcome is constant, or a weight is not positive.
+    ModelError
+        If a grouping factor has one level, or as many random effects as there are rows, or crossed factors are too large.
+    ConvergenceError
+        If no route found an optimum; the message gives the state of the search.
+
+    See Also
+    --------
+    within_between, alliance_outcome
+
+    Notes
+    -----
+    The profiled deviance is minimised by average-information Newton steps on standardised columns, from cross-products that
+    are formed once. Tests and intervals of the fit are Wald with the normal distribution: with few therapists they are too
+    narrow. Neither residual correlation nor outcomes other than continuous ones are modelled here.
+
+    References
+    ----------
+    Bates, D., Maechler, M., Bolker, B., & Walker, S. (2015). Fitting linear mixed-effects models using lme4. Journal of
+    Statistical Software, 67(1). doi 10.18637/jss.v067.i01.
+    Gilmour, A. R., Thompson, R., & Cullis, B. R. (1995). Average information REML. Biometrics, 51, 1440-1450.
+    doi 10.2307/2533274.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from alliance_stats import lmm
+    >>> sessions = pd.DataFrame({"patient": [1, 1, 1, 2, 2, 2, 3, 3, 3], "session": [1, 2, 3] * 3,
+    ...                          "distress": [20, 17, 16, 25, 24, 20, 14, 13, 9]})
+    >>> lmm("distress ~ session + (1 | patient)", sessions).fixed_effects.round(2).to_dict()
+    {'Intercept': 22.0, 'session': -2.33}
+    """
+    if method not in ("REML", "ML"):
+        raise ModelError.build(f"No method '{method}'.", hint='use method="REML" or method="ML".')
+    design = build_design(parse_formula(formula), data, weights)
+    require_identified(design)
+    return fit_design(design, method=method)
+
+
+def fit_design(design: Design, *, method: Method) -> LmmFit:
+    """Fit a model to a design.
+
+    Parameters
+    ----------
+    design : Design
+    method : {"REML", "ML"}
+
+    Returns
+    -------
+    LmmFit
+    """
+    _require_manageable(design)
+    standardised = standardise(design)
+    n, p = design.n_rows, len(standardised.scaling.x_kept)
+    if n <= p:
+        raise ModelError.build(
+            f"{p} fixed effects cannot be estimated from {n} rows.", hint="leave out predictors or add observations."
+        )
+    cp = cross_products(standardised.factors, standardised.fixed, n)
+    optimum = minimise(cp, reml=method == "REML")
+    _require_converged(optimum, standardised, cp)
+    return LmmFit.from_optimum(design, standardised, cp, optimum, method=method)
+
+
+def _require_manageable(design: Design) -> None:
+    """Raise a ModelError if crossed factors are too large to factorise."""
+    groupings = sorted(design.groupings, key=lambda g: -len(g.labels))
+    sizes = {g.name: len(g.labels) * sum(len(t.names) for t in design.terms if t.grouping is g) for g in groupings}
+    outer = sum(sizes[g.name] for g in groupings[1:])
+    if outer > MAX_OUTER_EFFECTS and not _is_chain(groupings):
+        counts = listing([f"{g.name} {len(g.labels)} levels" for g in groupings])
+        raise ModelError.build(
+            f"The grouping factors cross and are large: {counts}. All but the largest have {outer} random effects together; "
+            f"up to {MAX_OUTER_EFFECTS} are possible.",
+            hint="leave out random slopes of the smaller factors, analyse parts of the data, or, if the factors should be "
+            "nested, look for levels that occur in two places (patients who changed therapist, ids used twice).",
+        )
+
+
+def _is_chain(groupings: Any) -> bool:
+    """Tell whether each factor is nested in the next larger one."""
+    from alliance_stats.columns import nested_within
+
+    return all(nested_within(a.codes, b.codes) for a, b in zip(groupings[:-1], groupings[1:], strict=True))
+
+
+def _require_converged(optimum: Optimum, standardised: Standardised, cp: CrossProducts) -> None:
+    """Raise a ConvergenceError with the state of the search if no optimum was found."""
+    if optimum.converged:
+        return
+    theta = ", ".join(f"{value:.4g}" for value in optimum.theta)
+    raise ConvergenceError.build(
+        f"No optimum was found: after {optimum.n_evaluations} evaluations (Newton, L-BFGS-B, Nelder-Mead) the criterion of the "
+        f"standardised data is {optimum.criterion:.6f} at theta = [{theta}] and another step still promises "
+        f"{optimum.promise:.3g}. The data have {cp.n_rows} rows and {len(standardised.factors)} grouping factors.",
+        hint="simplify the random part: drop correlations with ||, then slopes; look for predictors that are nearly collinear.",
+    )

@@ -1,0 +1,95 @@
+"""Predictions for old and new rows, and draws from the fitted model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from alliance_stats.columns import require_columns
+from alliance_stats.mixed.design import Grouping, to_pandas
+from alliance_stats.mixed.encoder import required_columns
+from alliance_stats.mixed.levelsums import Codes, Column, Floats
+from alliance_stats.mixed.variances import fixed_part_of
+
+if TYPE_CHECKING:
+    from alliance_stats.mixed.fit import LmmFit
+
+
+def predict(fit: LmmFit, new: Any, *, random: bool) -> pd.Series[float]:
+    """Return predictions, one per row; see LmmFit.predict."""
+    if new is None:
+        values = fixed_part_of(fit)
+        if random:
+            values = values + _random_part(
+                fit, [t.columns for t in fit.design.terms], [g.codes for g in fit.design.groupings]
+            )
+        return pd.Series(values, index=fit.design.index, name="prediction")
+    formula = fit.design.formula
+    groups = list(dict.fromkeys(name for term in formula.random for name in term.group)) if random else []
+    effects = [term.effects for term in formula.random] if random else []
+    needed = list(dict.fromkeys([*required_columns([formula.fixed, *effects]), *groups]))
+    frame = to_pandas(new, needed)
+    require_columns(frame, needed, hint="new data need the columns of the model.")
+    plain = [name for name in needed if name not in groups]
+    complete = ~frame[plain].isna().to_numpy().any(axis=1) if plain else np.ones(len(frame), dtype=bool)
+    rows = frame.loc[complete]
+    values = np.full(len(frame), np.nan)
+    if len(rows):
+        encoded = fit.design.x_encoder(rows)
+        values[complete] = _combine(
+            [encoded.columns[j] for j in fit.scaling.x_kept], fit.fixed_effects.to_numpy(), len(rows)
+        )
+        if random:
+            columns = [term.encoder(rows).columns for term in fit.design.terms]
+            codes = [_known_codes(rows, grouping) for grouping in fit.design.groupings]
+            values[complete] += _random_part(fit, columns, codes)
+    return pd.Series(values, index=frame.index, name="prediction")
+
+
+def _combine(columns: list[Column], weights: Floats, n_rows: int) -> Floats:
+    """Return the weighted sum of columns, shape (n_rows,)."""
+    total = np.zeros(n_rows)
+    for column, weight in zip(columns, weights, strict=True):
+        total += weight if column is None else weight * column
+    return total
+
+
+def _known_codes(rows: pd.DataFrame, grouping: Grouping) -> Codes:
+    """Return the level of each row, -1 for a level the fit has not seen, shape (n_rows,)."""
+    if len(grouping.group) == 1:
+        return np.asarray(grouping.labels.get_indexer(pd.Index(rows[grouping.group[0]])))
+    keys = pd.MultiIndex.from_frame(rows[list(grouping.group)])
+    return np.asarray(grouping.labels.get_indexer(keys))
+
+
+def _random_part(fit: LmmFit, columns: list[tuple[Column, ...]], codes: list[Codes]) -> Floats:
+    """Return Z b, levels not seen counting zero, shape (n_rows,)."""
+    total = np.zeros(codes[0].size)
+    for k, grouping in enumerate(fit.design.groupings):
+        effects, _ = fit.level_effects(k)
+        padded = np.concatenate([effects, np.zeros((effects.shape[0], 1))], axis=1)
+        row = 0
+        for term, term_columns in zip(fit.design.terms, columns, strict=True):
+            if term.grouping is not grouping:
+                continue
+            for column in term_columns:
+                own = padded[row, codes[k]]
+                total += own if column is None else own * column
+                row += 1
+    return total
+
+
+def simulate(fit: LmmFit, rng: np.random.Generator) -> Floats:
+    """Return one draw of the outcome from the fitted model, shape (n_rows,)."""
+    values = fixed_part_of(fit)
+    for term, factor in zip(fit.design.terms, fit.term_factors, strict=True):
+        effects = fit.sigma * factor @ rng.standard_normal((factor.shape[0], len(term.grouping.labels)))
+        for effect, column in zip(effects, term.columns, strict=True):
+            own = effect[term.grouping.codes]
+            values = values + (own if column is None else own * column)
+    noise = fit.sigma * rng.standard_normal(fit.n_obs)
+    if fit.design.weights is not None:
+        noise = noise / np.sqrt(fit.design.weights)
+    return np.asarray(values + noise)
