@@ -11,7 +11,7 @@ from importlib import import_module
 _HOMES = {
     "alliance_stats.loaders.sessions": ("read_sessions",),
     "alliance_stats.loaders.samples": ("list_samples", "load_sample", "sample_card"),
-    "alliance_stats.loaders.column_map": ("ColumnMap", "read_column_map", "read_study_data"),
+    "alliance_stats.loaders.column_map": ("ColumnMap", "list_column_maps", "read_column_map", "read_study_data"),
     "alliance_stats.scales.instrument": ("Instrument", "list_instruments", "load_instrument"),
     "alliance_stats.scales.scoring": ("score",),
     "alliance_stats.scales.reliability": ("reliability",),

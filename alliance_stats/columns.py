@@ -64,9 +64,11 @@ def numeric_values(frame: pd.DataFrame, column: str) -> np.ndarray:
         If the column is missing or holds text that is not a number.
     """
     require_columns(frame, [column])
-    values = frame[column]
-    if isinstance(values, pd.DataFrame):
+    if list(frame.columns).count(column) > 1:
         raise ColumnError.build(f"Two or more columns are called '{column}'.", hint="rename them so that names differ.")
+    values = frame[column]
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
+        return values.to_numpy(dtype=float)
     numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     bad = np.isnan(numbers) & ~values.isna().to_numpy()
     if bad.any():

@@ -54,8 +54,9 @@ class ColumnError(AllianceStatsError):
         """Say how many cells of a rating column are not numbers, and where the first one is."""
         cells = "cell is" if n_bad == 1 else "cells are"
         return cls.build(
-            f"Column '{column}' should hold numbers; {n_bad} of {n_rows} {cells} text (the first in data row {first_row}).",
-            hint="correct those cells, or name the text that means 'no answer' with missing=[...] when reading the file.",
+            f"Column '{column}' should hold numbers; {n_bad} of {n_rows} {cells} text "
+            f"(the first in data row {first_row}).",
+            hint="correct those cells, or name the text that means 'no answer' with missing=[...] when reading.",
         )
 
 

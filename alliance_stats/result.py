@@ -94,13 +94,12 @@ class Result(ABC):
 
 def plain_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows as dictionaries of Python scalars, missing values as None."""
-    missing = frame.isna()
+    columns = [str(column) for column in frame.columns]
+    known = ~frame.isna().to_numpy()
+    rows = frame.astype(object).to_numpy()
     return [
-        {
-            str(column): None if missing.iat[i, j] else _plain(frame.iat[i, j])
-            for j, column in enumerate(frame.columns)
-        }
-        for i in range(len(frame))
+        {column: _plain(value) if present else None for column, value, present in zip(columns, row, mask, strict=True)}
+        for row, mask in zip(rows, known, strict=True)
     ]
 
 

@@ -69,7 +69,7 @@ class Crossed:
     @property
     def n_outer(self) -> int:
         """Number of outer random effects."""
-        return self.ux.shape[0]
+        return int(self.ux.shape[0])
 
 
 def build_crossed(

@@ -8,6 +8,7 @@ levels and the others are gathered in a `Crossed` part.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -70,7 +71,7 @@ class Block:
     @property
     def n_levels(self) -> int:
         """Number of levels."""
-        return self.zz.shape[2]
+        return int(self.zz.shape[2])
 
 
 Chain: TypeAlias = tuple[Block, ...]
@@ -163,7 +164,7 @@ def cross_products(factors: Sequence[Factor], fixed: Sequence[Column], n_rows: i
 def _chain_parents(factors: Sequence[Factor]) -> list[Codes] | None:
     """Return each factor's parent level in the next factor, or None if a factor is not nested in the next."""
     parents = []
-    for inner, outer in zip(factors[:-1], factors[1:], strict=True):
+    for inner, outer in itertools.pairwise(factors):
         parent = np.zeros(inner.n_levels, dtype=np.int64)
         parent[inner.codes] = outer.codes
         if not np.array_equal(parent[inner.codes], outer.codes):
@@ -246,7 +247,7 @@ def _split(chain: Chain) -> tuple[Chain, ...]:
     cuts = np.unique(np.append(edges[steps], first.n_levels))
     if cuts.size <= 2:
         return (chain,)
-    return tuple(_slice(chain, int(low), int(high)) for low, high in zip(cuts[:-1], cuts[1:], strict=True))
+    return tuple(_slice(chain, int(low), int(high)) for low, high in itertools.pairwise(cuts))
 
 
 def _slice(chain: Chain, low: int, high: int) -> Chain:

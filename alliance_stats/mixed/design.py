@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -32,8 +32,8 @@ class Grouping:
     """
 
     group: tuple[str, ...]
-    codes: Codes
-    labels: pd.Index[Any]
+    codes: Codes = field(repr=False)
+    labels: pd.Index[Any] = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -56,8 +56,8 @@ class DesignTerm:
 
     grouping: Grouping
     names: tuple[str, ...]
-    columns: tuple[Column, ...]
-    encoder: Encoder
+    columns: tuple[Column, ...] = field(repr=False)
+    encoder: Encoder = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,15 @@ class Design:
     """
 
     formula: MixedFormula
-    y: Floats
-    x: Encoded
+    y: Floats = field(repr=False)
+    x: Encoded = field(repr=False)
     terms: tuple[DesignTerm, ...]
-    weights: Floats | None
-    kept: Codes
+    weights: Floats | None = field(repr=False)
+    kept: Codes = field(repr=False)
     n_given: int
     missing: dict[str, int]
-    x_encoder: Encoder
-    index: pd.Index[Any]
+    x_encoder: Encoder = field(repr=False)
+    index: pd.Index[Any] = field(repr=False)
 
     @property
     def n_rows(self) -> int:

@@ -150,7 +150,7 @@ def _reduce(
     if outer is not None:
         log_determinant += outer.log_determinant
         left = left - outer.removed
-    root = np.linalg.cholesky(left[:p, :p])
+    root = np.asarray(np.linalg.cholesky(left[:p, :p]), dtype=float)
     z = solve_triangular(root, left[:p, p], lower=True) if p else np.zeros(0)
     beta = solve_triangular(root, z, lower=True, trans=1) if p else np.zeros(0)
     residual_sum = float(left[p, p] - z @ z)

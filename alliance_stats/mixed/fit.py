@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 import numpy as np
 import pandas as pd
 from scipy.linalg import block_diag, solve_triangular
-from scipy.special import ndtr, ndtri
 
 from alliance_stats.errors import DataError, ModelError, unknown_name
 from alliance_stats.mixed.crossproducts import CrossProducts
@@ -17,9 +16,11 @@ from alliance_stats.mixed.design import Design
 from alliance_stats.mixed.factor import FixedPart, fixed_part
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.mixed.modes import Modes, conditional_modes
+from alliance_stats.mixed.notes import fit_notes
 from alliance_stats.mixed.optimise import Optimum
 from alliance_stats.mixed.scaling import Scaling, Standardised, theta_from_user, theta_to_user
 from alliance_stats.mixed.variances import fixed_variance, random_variances, variance_table
+from alliance_stats.mixed.wald import wald_table
 from alliance_stats.result import Result
 
 if TYPE_CHECKING:
@@ -296,7 +297,7 @@ class LmmFit(Result):
 
     def residuals(self) -> pd.Series[float]:
         """Return outcome minus fitted value for the rows used."""
-        return (self.design.y - self.fitted()).rename("residual")
+        return pd.Series(self.design.y - self.fitted().to_numpy(), index=self.design.index, name="residual")
 
     def augment(self) -> pd.DataFrame:
         """Return outcome, fitted value, fixed part and residual of the rows used."""
@@ -370,58 +371,3 @@ class LmmFit(Result):
         from alliance_stats.mixed.summary import summary
 
         return summary(self)
-
-
-def wald_table(estimates: pd.Series[float], std_errors: Floats, level: float) -> pd.DataFrame:
-    """Return estimates with normal tests and intervals, one row per term.
-
-    Parameters
-    ----------
-    estimates : Series
-    std_errors : ndarray, shape (n_terms,)
-    level : float in (0, 1)
-    """
-    if not 0 < level < 1:
-        raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
-    values = estimates.to_numpy()
-    half = ndtri(0.5 + level / 2.0) * std_errors
-    statistic = values / std_errors
-    return pd.DataFrame(
-        {
-            "term": estimates.index,
-            "estimate": values,
-            "std_error": std_errors,
-            "statistic": statistic,
-            "p_value": 2.0 * ndtr(-np.abs(statistic)),
-            "conf_low": values - half,
-            "conf_high": values + half,
-        }
-    )
-
-
-def fit_notes(fit: LmmFit) -> tuple[str, ...]:
-    """Return what a reader must know of the fit, one sentence each."""
-    design = fit.design
-    levels = ", ".join(f"{count} levels of {name}" for name, count in fit.n_levels.items())
-    estimator = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
-    notes = [
-        f"Linear mixed model by {estimator}: {fit.formula}.",
-        f"{design.n_rows} rows used; {levels}.",
-        "Tests and intervals of fixed effects are Wald with the normal distribution (df method: normal); with few levels "
-        "they are too narrow.",
-    ]
-    if design.n_rows < design.n_given:
-        counts = ", ".join(f"{name} {count}" for name, count in design.missing.items())
-        notes.append(
-            f"{design.n_given - design.n_rows} of {design.n_given} rows left out for missing values (cells: {counts})."
-        )
-    if fit.dropped:
-        notes.append(f"Fixed effects left out because others determine them: {', '.join(fit.dropped)}.")
-    if fit.singular:
-        notes.append(
-            "Singular fit: a variance is estimated at zero, or random effects are perfectly correlated; the random part "
-            "is richer than the data can tell."
-        )
-    if design.weights is not None:
-        notes.append("Residual variance of a row: sigma squared divided by its weight.")
-    return tuple(notes)

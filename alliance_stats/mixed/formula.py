@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -164,7 +165,7 @@ def _terms(text: str, start: int) -> list[tuple[str, int, int]]:
     cuts = _top_level(text, "+-", start)
     edges = [start - 1, *cuts, len(text)]
     terms = []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         sign = text[low] if low >= start else "+"
         if not text[low + 1 : high].strip():
             if low < start and (high == len(text) or cuts):
@@ -236,7 +237,8 @@ def _read_bar(text: str, low: int, high: int) -> list[RandomTerm]:
 def _read_groups(text: str, low: int, high: int) -> list[tuple[str, ...]]:
     """Return the grouping factors to the right of a bar, nesting written out."""
     groups: list[tuple[str, ...]] = []
-    position, prefix = low, ()
+    position = low
+    prefix: tuple[str, ...] = ()
     current: list[str] = []
     expect_name = True
     while position < high:

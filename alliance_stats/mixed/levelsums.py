@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
@@ -61,7 +62,7 @@ class LevelSums:
         buffer = np.empty(min(self._codes.size, int(counts.max()) + BLOCK_ROWS))
         cuts = np.searchsorted(self._starts, np.arange(0, self._codes.size, BLOCK_ROWS))
         edges = np.unique(np.append(cuts, self._n_levels))
-        for first, last in zip(edges[:-1], edges[1:], strict=True):
+        for first, last in itertools.pairwise(edges):
             low = int(self._starts[first])
             high = int(self._starts[last]) if last < self._n_levels else self._codes.size
             runs = self._starts[first:last] - low
@@ -77,7 +78,7 @@ class LevelSums:
         if a is None and b is None:
             return np.bincount(self._codes, minlength=self._n_levels).astype(float)
         product = b if a is None else a if b is None else a * b
-        return np.bincount(self._codes, product, self._n_levels)
+        return np.asarray(np.bincount(self._codes, product, self._n_levels), dtype=float)
 
 
 def _key(a: Column, b: Column) -> tuple[int, int]:
@@ -88,11 +89,10 @@ def _key(a: Column, b: Column) -> tuple[int, int]:
 
 def _product(a: Column, b: Column, low: int, high: int, buffer: Floats) -> Floats:
     """Return a * b in rows low to high, in the buffer where a product is formed."""
-    if a is None or b is None:
-        column = b if a is None else a
-        assert column is not None  # noqa: S101
-        return column[low:high]
-    return np.multiply(a[low:high], b[low:high], out=buffer[: high - low])
+    if a is not None and b is not None:
+        return np.multiply(a[low:high], b[low:high], out=buffer[: high - low])
+    column = b if a is None else a
+    return np.ones(high - low) if column is None else column[low:high]
 
 
 def _run_starts(codes: Codes, n_levels: int) -> Codes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any, Literal, TypeAlias
 
 from alliance_stats.errors import ConvergenceError, ModelError, listing
@@ -81,7 +82,7 @@ def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = 
     >>> sessions = pd.DataFrame({"patient": [1, 1, 1, 2, 2, 2, 3, 3, 3], "session": [1, 2, 3] * 3,
     ...                          "distress": [20, 17, 16, 25, 24, 20, 14, 13, 9]})
     >>> lmm("distress ~ session + (1 | patient)", sessions).fixed_effects.round(2).to_dict()
-    {'Intercept': 22.0, 'session': -2.33}
+    {'Intercept': 22.22, 'session': -2.33}
     """
     if method not in ("REML", "ML"):
         raise ModelError.build(f"No method '{method}'.", hint='use method="REML" or method="ML".')
@@ -134,7 +135,7 @@ def _is_chain(groupings: Any) -> bool:
     """Tell whether each factor is nested in the next larger one."""
     from alliance_stats.columns import nested_within
 
-    return all(nested_within(a.codes, b.codes) for a, b in zip(groupings[:-1], groupings[1:], strict=True))
+    return all(nested_within(a.codes, b.codes) for a, b in itertools.pairwise(groupings))
 
 
 def _require_converged(optimum: Optimum, standardised: Standardised, cp: CrossProducts) -> None:

@@ -33,13 +33,15 @@ def predict(fit: LmmFit, new: Any, *, random: bool) -> pd.Series[float]:
     frame = to_pandas(new, needed)
     require_columns(frame, needed, hint="new data need the columns of the model.")
     plain = [name for name in needed if name not in groups]
-    complete = ~frame[plain].isna().to_numpy().any(axis=1) if plain else np.ones(len(frame), dtype=bool)
+    complete = np.ones(len(frame), dtype=bool)
+    for name in plain:
+        complete &= ~frame[name].isna().to_numpy()
     rows = frame.loc[complete]
     values = np.full(len(frame), np.nan)
     if len(rows):
         encoded = fit.design.x_encoder(rows)
         values[complete] = _combine(
-            [encoded.columns[j] for j in fit.scaling.x_kept], fit.fixed_effects.to_numpy(), len(rows)
+            [encoded.columns[j] for j in fit.scaling.x_kept], np.asarray(fit.fixed_effects, dtype=float), len(rows)
         )
         if random:
             columns = [term.encoder(rows).columns for term in fit.design.terms]

@@ -227,12 +227,14 @@ def theta_to_user(theta: Floats, patterns: Sequence[Pattern], transforms: Sequen
 
 def theta_from_user(lambdas: Sequence[Floats], patterns: Sequence[Pattern], transforms: Sequence[Floats]) -> Floats:
     """Return the standardised theta of Lambdas for the user's columns, shape (n_theta,)."""
-    roots = [lower_root(np.linalg.solve(t, lam)) for t, lam in zip(transforms, lambdas, strict=True)]
+    roots = [
+        lower_root(np.asarray(np.linalg.solve(t, lam), dtype=float)) for t, lam in zip(transforms, lambdas, strict=True)
+    ]
     return pack(roots, patterns)
 
 
 def lower_root(root: Floats) -> Floats:
     """Return the lower triangular matrix with non-negative diagonal and the same product with its transpose."""
-    lower = np.linalg.qr(root.T, mode="r").T
+    lower = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float).T
     signs = np.where(np.diagonal(lower) < 0, -1.0, 1.0)
     return np.asarray(lower * signs)

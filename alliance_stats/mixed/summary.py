@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def _fixed_lines(fit: LmmFit) -> list[str]:
     return _aligned(rows, 1)
 
 
-def _aligned(rows: list[tuple[str, ...]], n_left: int) -> list[str]:
+def _aligned(rows: Sequence[tuple[str, ...]], n_left: int) -> list[str]:
     """Return rows as lines, the first columns flush left, the others flush right."""
     widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
     return [

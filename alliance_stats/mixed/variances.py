@@ -38,7 +38,7 @@ def variance_table(terms: Sequence[DesignTerm], factors: Sequence[Floats], sigma
         covariance = sigma**2 * factor @ factor.T
         sd = np.sqrt(np.diagonal(covariance))
         for i, name in enumerate(term.names):
-            row = {"group": term.grouping.name, "term": name, "term2": None, "kind": "variance"}
+            row = {"group": term.grouping.name, "term": name, "term2": "", "kind": "variance"}
             rows.append({**row, "estimate": covariance[i, i], "sd": sd[i], "correlation": np.nan})
         for i in range(len(term.names)):
             for j in range(i):
@@ -57,8 +57,8 @@ def variance_table(terms: Sequence[DesignTerm], factors: Sequence[Floats], sigma
     rows.append(
         {
             "group": RESIDUAL,
-            "term": None,
-            "term2": None,
+            "term": "",
+            "term2": "",
             "kind": "variance",
             "estimate": sigma**2,
             "sd": sigma,

@@ -1,0 +1,173 @@
+"""Several predictors on one outcome, each at the session, patient and therapist level."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from alliance_stats.columns import require_columns
+from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.process.centering import Levels
+from alliance_stats.process.parts import (
+    check_roles,
+    choose_levels,
+    estimand_notes,
+    fit_levels,
+    ordered_columns,
+    parts_of,
+    split_columns,
+)
+from alliance_stats.result import Result
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LevelEffects(Result):
+    """Slopes of one or more predictors on an outcome, apart for each level.
+
+    Parameters
+    ----------
+    outcome : str
+        Column that was modelled, in its own scale points.
+    predictors : tuple of str
+        Columns that were split.
+    levels : mapping of str to str
+        Level name to grouping column, from the inside out.
+    lag : int
+        In sessions.
+    fit : LmmFit
+        The mixed model; ``fit.formula`` can be fitted again with `lmm` on ``frame``.
+    estimates : DataFrame
+        What ``tidy()`` returns.
+    frame : DataFrame
+        The rows analysed, with the parts as columns; one row per patient and session.
+    notes : tuple of str
+        Estimand, centring, lag, model, rows left out and why, N per level.
+    """
+
+    outcome: str
+    predictors: tuple[str, ...]
+    levels: Mapping[str, str]
+    lag: int
+    fit: LmmFit = field(repr=False)
+    frame: pd.DataFrame = field(repr=False)
+    estimates: pd.DataFrame = field(repr=False)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the estimates.
+
+        Returns
+        -------
+        DataFrame
+            One row per fixed effect, parts of the predictors first: model, outcome, predictor, term, level
+            ("session", a name in ``levels``, or "covariate"), estimate (outcome points per predictor point),
+            std_error, statistic (z), p_value, conf_low, conf_high, conf_level, n (rows or units that carry the
+            estimate), std_estimate (standard deviations, both at the estimate's own level).
+        """
+        return ordered_columns(self.estimates)
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: outcome, lag, N per level, residual SD, REML criterion, state of the fit, formula."""
+        counts = {f"n_{level}s": self.frame[column].nunique() for level, column in self.levels.items()}
+        return pd.DataFrame(
+            [
+                {"outcome": self.outcome, "lag": self.lag, "n_sessions": len(self.frame)}
+                | counts
+                | {"sigma": self.fit.sigma, "criterion": self.fit.criterion, "converged": self.fit.converged}
+                | {"singular": self.fit.singular, "formula": self.fit.formula}
+            ]
+        )
+
+
+def level_effects(
+    frame: pd.DataFrame,
+    outcome: str,
+    predictors: Sequence[str] | str,
+    *,
+    levels: Levels | None = None,
+    covariates: Sequence[str] = (),
+    random: Sequence[str] | None = None,
+    lag: int = 0,
+) -> LevelEffects:
+    """Estimate slopes of predictors on an outcome at the session, patient and therapist level.
+
+    Use it when predictor and outcome are rated session by session, for example shares of therapist statements and the
+    alliance. Each predictor is split with `within_between`; the parts enter one linear mixed model together. A slope
+    that pools the levels is not offered.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Session table, one row per patient and session.
+    outcome : str
+        Numeric column, in scale points.
+    predictors : str or sequence of str
+        Numeric columns, each in its own unit.
+    levels : sequence of str, mapping of str to str, or None
+        Grouping columns from the inside out, as in `within_between`. None: ``patient``, and ``therapist`` when the
+        frame has that column with two or more therapists. ``("dyad",)`` for patients crossed with therapists.
+    covariates : sequence of str
+        Columns that enter the model as they are, for example ``("session",)`` for a linear change over sessions.
+    random : sequence of str or None
+        Grouping columns, each with a random intercept, or bars as in a formula:
+        ``("(1 + share_support_session | patient)", "therapist")``. None: a random intercept for each level and for
+        the columns ``patient``, ``therapist`` and ``dyad`` where the frame has them with two or more units.
+    lag : int
+        In sessions: the session part of the predictors is taken from that many sessions before the outcome.
+
+    Returns
+    -------
+    LevelEffects
+        ``tidy()`` has one row per predictor and level, then the covariates.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing or not numeric.
+    DataError
+        If a predictor does not vary at a level, a level has too few units, a column has two roles, patients belong to
+        several therapists, or no row is complete.
+    ModelError, ConvergenceError
+        If the data cannot identify the model, or no optimum was found.
+
+    See Also
+    --------
+    within_between : The decomposition.
+    alliance_outcome : Alliance on a later outcome, with the outcome before as covariate.
+
+    Notes
+    -----
+    The model is ``outcome ~ x_session + x_patient + x_therapist + ... + covariates + (1 | patient) + (1 | therapist)``,
+    fitted by REML. Means are taken over all ratings of a predictor in ``frame``, also in rows the model cannot use.
+    Between parts are centred; centring on the raw mean of the patient or dyad instead changes the intercept only.
+    Not done: detrending (split with ``within_between(detrend="linear")`` and fit with `lmm`), correction for the error
+    of observed means, degrees of freedom for small samples.
+
+    References
+    ----------
+    Curran, P. J., & Bauer, D. J. (2011). The disaggregation of within-person and between-person effects in
+    longitudinal models of change. Annual Review of Psychology, 62, 583-619. doi:10.1146/annurev.psych.093008.100356
+
+    Examples
+    --------
+    >>> from alliance_stats.process.level_effects import level_effects
+    """
+    names = (predictors,) if isinstance(predictors, str) else tuple(predictors)
+    added = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
+    check_roles(outcome, names, added)
+    require_columns(frame, [outcome, *names, *added])
+    chosen, chosen_notes = choose_levels(frame, levels)
+    table, centring = split_columns(frame, names, chosen, lag=lag)
+    parts = [part for name in names for part in parts_of(name, chosen, lag)]
+    model = fit_levels(table, outcome, parts, levels=chosen, covariates=added, random=random)
+    return LevelEffects(
+        outcome=outcome,
+        predictors=names,
+        levels=chosen,
+        lag=lag,
+        fit=model.fit,
+        frame=model.rows,
+        estimates=model.estimates.assign(model=f"{outcome}, lag {lag}" if lag else outcome, outcome=outcome),
+        notes=(*estimand_notes(outcome, chosen, lag), *chosen_notes, *centring, *model.notes),
+    )

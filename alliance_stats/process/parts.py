@@ -1,0 +1,335 @@
+"""What analyses by level share: the rows they use, the formula they write, the estimates they read off."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+from statistics import NormalDist
+
+import numpy as np
+import pandas as pd
+
+from alliance_stats.columns import group_codes, numeric_values, require_columns
+from alliance_stats.errors import DataError, listing
+from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.mixed.formula import parse_formula
+from alliance_stats.mixed.lmm import lmm
+from alliance_stats.process.centering import Detrend, Levels, level_columns, within_between
+from alliance_stats.result import COLUMNS
+
+CONF_LEVEL = 0.95
+GROUPING = ("patient", "therapist", "dyad")
+"""Canonical columns that get a random intercept when they are there."""
+
+CAVEAT = (
+    "A within-patient association is not an effect: whatever changes from session to session together with the "
+    "predictor, and the outcome's own influence on it, are not ruled out."
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One column of the model that carries a predictor at one level."""
+
+    column: str
+    predictor: str
+    level: str
+
+
+@dataclass(frozen=True)
+class LevelModel:
+    """A fitted model with its rows, one row of ``estimates`` per fixed effect, and notes."""
+
+    fit: LmmFit
+    rows: pd.DataFrame
+    estimates: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def split_columns(
+    frame: pd.DataFrame, names: Sequence[str], levels: Levels, *, lag: int, detrend: Detrend | None = None
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame with the parts of every named column, and the notes of the decomposition."""
+    table = frame.copy(deep=False)
+    table.attrs = {}
+    for name in names:
+        table = within_between(table, name, levels=levels, lag=lag, detrend=detrend)
+    return table, list(table.attrs["notes"])
+
+
+def parts_of(name: str, levels: Mapping[str, str], lag: int) -> list[Part]:
+    """Return a predictor's session part, lagged or not, then its parts at every level."""
+    session = f"{name}_session_lag{lag}" if lag else f"{name}_session"
+    return [Part(session, name, "session"), *(Part(f"{name}_{level}", name, level) for level in levels)]
+
+
+def fit_levels(
+    table: pd.DataFrame,
+    outcome: str,
+    parts: Sequence[Part],
+    *,
+    levels: Mapping[str, str],
+    covariates: Sequence[str],
+    random: Sequence[str] | None,
+) -> LevelModel:
+    """Fit the parts and covariates on the complete rows."""
+    bars, skipped = random_bars(table, levels, random)
+    formula = write_formula(outcome, parts, covariates, bars)
+    groups = grouping_columns(formula)
+    require_columns(table, groups)
+    needed = [*(part.column for part in parts), *covariates, *levels.values(), *groups]
+    rows, dropped = complete_rows(table, outcome, needed)
+    check_variation(rows, parts, levels)
+    fit = lmm(formula, rows)
+    _check_kept(fit, parts)
+    units = {column: column for column in groups if column not in levels.values()}
+    notes = (*dropped, *skipped, *model_notes(fit, rows, {**levels, **units}))
+    return LevelModel(fit, rows, estimates(fit, rows, parts, levels), notes)
+
+
+def choose_levels(frame: pd.DataFrame, levels: Levels | None) -> tuple[dict[str, str], list[str]]:
+    """Return level name to column, without outer levels of a single unit, and notes that say so."""
+    notes = []
+    if levels is None:
+        names = {name: name for name in ("patient", "therapist") if name == "patient" or name in frame.columns}
+        if "therapist" not in names:
+            notes.append("There is no therapist column: the patient part holds differences between therapists as well.")
+    else:
+        names = level_columns(levels)
+    require_columns(frame, names.values())
+    first = next(iter(names))
+    for level, column in list(names.items()):
+        if level != first and group_codes(frame, column)[1] < 2:
+            del names[level]
+            notes.append(f"There are fewer than two {level}s: there is no {level} part, and no claim about {level}s.")
+    return names, notes
+
+
+def random_bars(
+    frame: pd.DataFrame, levels: Mapping[str, str], random: Sequence[str] | None
+) -> tuple[list[str], list[str]]:
+    """Return bars such as ``(1 | patient)`` and notes on grouping columns that got none."""
+    if random is not None:
+        entries = (random,) if isinstance(random, str) else tuple(random)
+        require_columns(frame, [entry for entry in entries if "|" not in entry])
+        return [entry if "|" in entry else f"(1 | {quoted(entry)})" for entry in entries], []
+    bars, notes = [], []
+    seen: list[np.ndarray] = []
+    for column in dict.fromkeys([*levels.values(), *(name for name in GROUPING if name in frame.columns)]):
+        codes, size = group_codes(frame, column)
+        same = any(np.array_equal(codes, other) for other in seen)
+        if size < 2 or size >= len(frame) or same:
+            why = (
+                "it splits the rows as an earlier grouping does"
+                if same
+                else f"it has {size} levels in {len(frame)} rows"
+            )
+            notes.append(f"No random intercept for {column}: {why}.")
+            continue
+        seen.append(codes)
+        bars.append(f"(1 | {quoted(column)})")
+    return bars, notes
+
+
+def quoted(name: str) -> str:
+    """Return a column name as a formula takes it."""
+    return name if name.isidentifier() and not iskeyword(name) else f"`{name}`"
+
+
+def write_formula(outcome: str, parts: Sequence[Part], covariates: Sequence[str], bars: Sequence[str]) -> str:
+    """Return the model formula."""
+    fixed = [quoted(name) for name in [*(part.column for part in parts), *covariates]]
+    return f"{quoted(outcome)} ~ {' + '.join([*fixed, *bars])}"
+
+
+def grouping_columns(formula: str) -> list[str]:
+    """Return the columns behind the bars of a formula, each once."""
+    groups = [name for term in parse_formula(formula).random for name in term.group]
+    return list(dict.fromkeys(name.strip("`") for name in groups))
+
+
+def check_roles(outcome: str, predictors: Sequence[str], covariates: Sequence[str]) -> None:
+    """Raise a DataError when a column has two roles, which would pool what is to be split."""
+    hint = "name each column once; the parts of a predictor replace it in the model."
+    if not predictors:
+        raise DataError.build(
+            "No predictor was named.", hint='pass one or more columns, for example ["share_support"].'
+        )
+    if outcome in predictors:
+        raise DataError.build(f"'{outcome}' is both outcome and predictor.", hint=hint)
+    twice = [name for name in covariates if name in predictors or name == outcome]
+    if twice:
+        raise DataError.build(
+            f"'{twice[0]}' is a covariate and is split at the same time: its slope would pool the levels.", hint=hint
+        )
+    if len(set(predictors)) < len(predictors):
+        raise DataError.build("A predictor is named twice.", hint=hint)
+
+
+def complete_rows(frame: pd.DataFrame, outcome: str, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows with no missing cell in outcome and columns, and a note that counts the others by reason."""
+    values = numeric_values(frame, outcome)
+    if np.isinf(values).any():
+        raise DataError.build(
+            f"Column '{outcome}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
+        )
+    kept = ~np.isnan(values)
+    without = {outcome: int((~kept).sum())}
+    for name in dict.fromkeys(columns):
+        lost = kept & frame[name].isna().to_numpy()
+        without[name] = int(lost.sum())
+        kept &= ~lost
+    reasons = [f"{count} without {name}" for name, count in without.items() if count]
+    if not kept.any():
+        raise DataError.build(
+            f"No row has all of {outcome} and the parts of its predictors ({'; '.join(reasons)}).",
+            hint="check that outcome and predictor are rated in the same sessions, or use a smaller lag.",
+        )
+    left_out = f"left out: {', '.join(reasons)} (each row counted once)" if reasons else "none left out"
+    note = f"Rows: {len(frame)}; analysed: {int(kept.sum())}; {left_out}."
+    rows = frame.loc[kept].assign(**{outcome: values[kept]})
+    rows.attrs = {}
+    return rows, [note]
+
+
+def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[str, str]) -> None:
+    """Raise a DataError when a part does not vary, or when a level has too few units for its slopes."""
+    first = next(iter(levels))
+    for part in parts:
+        raw = np.asarray(rows[part.predictor], dtype=float)
+        largest = float(np.nanmax(np.abs(raw))) if np.isfinite(raw).any() else 0.0
+        if float(np.ptp(rows[part.column])) > 1e-10 * largest:
+            continue
+        if part.level == "session":
+            problem = f"'{part.predictor}' does not vary within {first}s in the {len(rows)} rows analysed"
+            hint = f"a session-level estimate needs {first}s with two or more different ratings; without them compare "
+            raise DataError.build(f"{problem}.", hint=hint + f"{first}s with lmm() and say that the level is between.")
+        raise DataError.build(
+            f"The {part.level} part of '{part.predictor}' is the same for all {part.level}s.",
+            hint="pass the ratings as they were given, not centred before, or leave the level out with levels=.",
+        )
+    for level, column in levels.items():
+        slopes = sum(part.level == level for part in parts)
+        units = rows[column].nunique()
+        if units < slopes + 2:
+            raise DataError.build(
+                f"{units} {level}s are too few to compare {level}s on {slopes} of the predictors: slopes, mean and "
+                "variance between them cannot be told apart.",
+                hint=f"leave the level out (levels= without '{level}', or a frame without that column), or name fewer "
+                "predictors.",
+            )
+
+
+def _check_kept(fit: LmmFit, parts: Sequence[Part]) -> None:
+    """Raise a DataError when the model left a part out because other columns determine it."""
+    kept = {str(term).strip("`") for term in fit.fixed_effects.index}
+    lost = [part for part in parts if part.column not in kept]
+    if lost:
+        raise DataError.build(
+            f"The other columns determine {listing(part.column for part in lost)}, so that its slope is not defined.",
+            hint="leave one predictor or covariate out; shares of all categories of statements add up to one.",
+        )
+
+
+def estimates(fit: LmmFit, rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[str, str]) -> pd.DataFrame:
+    """Return one row per fixed effect: parts first, then covariates and the intercept."""
+    by_column = {part.column: part for part in parts}
+    terms = [str(term).strip("`") for term in fit.fixed_effects.index]
+    ordered = [*by_column, *(term for term in terms if term not in by_column)]
+    records = []
+    for term in ordered:
+        part = by_column.get(term, Part(term, term, "covariate"))
+        slope = wald(fit, {term: 1.0})
+        records.append(
+            {"predictor": part.predictor, "term": term, "level": part.level}
+            | slope
+            | {"conf_level": CONF_LEVEL, "n": _units(rows, part, levels)}
+            | {"std_estimate": slope["estimate"] * _sd_ratio(rows, part, fit.response.strip("`"), levels)}
+        )
+    return pd.DataFrame(records)
+
+
+def ordered_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a tidy table with the columns in the order of the vocabulary, its own columns last."""
+    known = [name for name in COLUMNS if name in table.columns]
+    return table[[*known, *(name for name in table.columns if name not in known)]]
+
+
+def wald(fit: LmmFit, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return estimate, error, z, p and interval of a weighted sum of fixed effects, weights by term."""
+    vector = np.array([weights.get(str(term).strip("`"), 0.0) for term in fit.fixed_effects.index])
+    estimate = float(vector @ fit.fixed_effects.to_numpy(dtype=float))
+    error = math.sqrt(float(vector @ fit.fixed_covariance.to_numpy(dtype=float) @ vector))
+    statistic = estimate / error
+    reach = NormalDist().inv_cdf(0.5 + CONF_LEVEL / 2) * error
+    return {
+        "estimate": estimate,
+        "std_error": error,
+        "statistic": statistic,
+        "p_value": math.erfc(abs(statistic) / math.sqrt(2)),
+        "conf_low": estimate - reach,
+        "conf_high": estimate + reach,
+    }
+
+
+def _units(rows: pd.DataFrame, part: Part, levels: Mapping[str, str]) -> int:
+    """Return how many rows or units carry an estimate."""
+    if part.level in levels:
+        return int(rows[levels[part.level]].nunique())
+    if part.level != "session":
+        return len(rows)
+    within = rows.groupby(next(iter(levels.values())), observed=True)[part.column]
+    return int((within.transform("max") > within.transform("min")).sum())
+
+
+def _sd_ratio(rows: pd.DataFrame, part: Part, outcome: str, levels: Mapping[str, str]) -> float:
+    """Return SD of the part over SD of the outcome, both at the part's own level; NaN for a covariate."""
+    columns = list(levels.values())
+    if part.level == "session":
+        pair = rows[[part.column, outcome]]
+        pair = pair - pair.groupby(rows[columns[0]], observed=True).transform("mean")
+    elif part.level in levels:
+        position = columns.index(levels[part.level])
+        units = rows.groupby(columns[position:], observed=True)[[part.column, outcome]].mean()
+        pair = units
+        if position + 1 < len(columns):
+            means = units[outcome].groupby(level=columns[position + 1], observed=True).transform("mean")
+            pair = units.assign(**{outcome: units[outcome] - means})
+    else:
+        return math.nan
+    spread = pair.std()
+    return float(spread.iloc[0] / spread.iloc[1]) if spread.iloc[1] > 0 else math.nan
+
+
+def model_notes(fit: LmmFit, rows: pd.DataFrame, levels: Mapping[str, str]) -> list[str]:
+    """Return the sentences on model, estimator, intervals, N per level and boundary."""
+    counts = [f"{rows[column].nunique()} {level}s" for level, column in levels.items()]
+    notes = [
+        f"Model: {fit.formula}; REML.",
+        "Intervals (95%) and p values are Wald, with the normal distribution: too narrow when a level has few units.",
+        f"N: {len(rows)} sessions, {', '.join(counts)}.",
+        "Errors of measurement in a predictor draw its slope towards zero, most at the session level; not corrected.",
+        "Standardised estimates are in standard deviations of predictor part and outcome at the estimate's own level.",
+    ]
+    if fit.dropped:
+        notes.append(f"Left out because other terms determine them: {', '.join(fit.dropped)}.")
+    if fit.singular:
+        notes.append(
+            "The fit is singular: a random variance is zero or a random correlation is 1 or -1. "
+            "The model was kept as it was asked for; no simpler one was put in its place."
+        )
+    return notes
+
+
+def estimand_notes(outcome: str, levels: Mapping[str, str], lag: int) -> list[str]:
+    """Return what one point means at each level."""
+    sessions = "1 session" if lag == 1 else f"{lag} sessions"
+    when = f", the session part rated {sessions} before the outcome" if lag else ", rated in the same session"
+    names = list(levels)
+    texts = [f"session: between two sessions of the same {names[0]}"]
+    for inner, outer in zip(names, [*names[1:], ""], strict=True):
+        same = f" of the same {outer}" if outer else ""
+        texts.append(f"{inner}: between two {inner}s{same} whose means differ by one point")
+    return [f"Estimand: expected difference in {outcome} per point of the predictor{when}; {'; '.join(texts)}.", CAVEAT]
