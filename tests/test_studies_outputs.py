@@ -1,4 +1,4 @@
-"""Where a study's files go."""
+"""Where a study's files go, and what they say about their making."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from alliance_stats.errors import FileError
+from alliance_stats.errors import FileError, StudyError
 from alliance_stats.studies.outputs import MANIFEST, place, safe_name, table_files
+from alliance_stats.studies.parameters import inject_parameters, without_machine_paths
+from alliance_stats.studies.provenance import provenance
 
 
 def test_a_second_run_replaces_its_own_files_only(tmp_path: Path) -> None:
@@ -100,3 +102,23 @@ def test_tables_get_unique_names_that_are_file_names() -> None:
 )
 def test_names_are_made_safe(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+def test_a_notebook_without_parameters_cell_is_refused() -> None:
+    with pytest.raises(StudyError, match=r"no cell tagged 'parameters'\.\nHint: tag the cell"):
+        inject_parameters({"cells": []}, {"data": None})
+
+
+def test_provenance_names_versions_and_data(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a")
+    facts = provenance([tmp_path / "a.csv", tmp_path / "a.csv"], study="tiny", seed="")
+    assert facts["Data"] == facts["Data 2"]
+    assert facts["Data"] == "a.csv (SHA-256 ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb)"
+    assert facts["Seed"] == "none set"
+    assert {"alliance_stats", "Python", "numpy", "pandas", "scipy", "statsmodels", "Date"} <= set(facts)
+
+
+def test_paths_in_pictures_are_left_alone(tmp_path: Path) -> None:
+    cell = {"outputs": [{"data": {"image/png": str(tmp_path), "text/plain": f"{tmp_path}/x"}}]}
+    cleaned = without_machine_paths({"cells": [cell]}, {tmp_path: ""})
+    assert cleaned["cells"][0]["outputs"][0]["data"] == {"image/png": str(tmp_path), "text/plain": "x"}

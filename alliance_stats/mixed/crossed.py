@@ -20,25 +20,33 @@ MAX_PAIRS = 40_000_000
 
 @dataclass(frozen=True)
 class PairMap:
-    """Which entries of the outer matrix each inner level touches.
+    """Which entries of the outer matrix the inner levels touch.
 
     Parameters
     ----------
-    position : ndarray of int, shape (n_entries,)
-        Flat positions (row >= column) in the outer matrix that are ever nonzero.
+    row, column : ndarray of int, shape (n_entries,)
+        Entries of the lower triangle (row >= column) that are ever nonzero.
     base : ndarray, shape (n_entries,)
-        Outer cross-products at these positions.
+        Outer cross-products at these entries.
     weights : dict
-        For (a, b) with a <= b: sparse matrix, shape (n_inner, n_entries), products of the inner level's sums.
-    twice : ndarray, shape (n_entries,)
-        2 off the diagonal, 1 on it.
+        For (a, b) with a <= b: sparse array, shape (n_inner, n_entries), products of each inner level's sums.
+    weights_t : dict
+        Their transposes.
+    whole : sparse array, shape (n_outer, n_outer)
+        The symmetric matrix's pattern; its data are the numbers of the entries.
     """
 
-    position: Codes
+    row: Codes
+    column: Codes
     base: Floats
     weights: dict[tuple[int, int], sp.csr_array]
     weights_t: dict[tuple[int, int], sp.csc_array]
-    twice: Floats
+    whole: sp.csr_array
+
+    def symmetric(self, values: Floats) -> sp.csr_array:
+        """Return the symmetric matrix with these entries, shape (n_outer, n_outer)."""
+        whole = self.whole
+        return sp.csr_array((values[whole.data], whole.indices, whole.indptr), shape=whole.shape)
 
 
 @dataclass(frozen=True)
@@ -169,8 +177,19 @@ def _pair_map(zu: Sequence[sp.csr_array], uu: sp.csr_array) -> PairMap | None:
             if a != b:
                 product = product + values[b][high] * values[a][low]
             weights[a, b] = sp.csr_array((product, entry, edges), shape=(n_inner, position.size))
-    twice = np.where(position // n_outer == position % n_outer, 1.0, 2.0)
-    return PairMap(position, base, weights, {key: w.T for key, w in weights.items()}, twice)
+    entry_row, entry_column = position // n_outer, position % n_outer
+    whole = _whole_pattern(entry_row, entry_column, n_outer)
+    return PairMap(entry_row, entry_column, base, weights, {key: w.T for key, w in weights.items()}, whole)
+
+
+def _whole_pattern(row: Codes, column: Codes, n_outer: int) -> sp.csr_array:
+    """Return the symmetric pattern of lower triangular entries, its data the numbers of the entries."""
+    below = np.flatnonzero(row != column)
+    number = np.concatenate([np.arange(row.size), below])
+    rows, columns = np.concatenate([row, column[below]]), np.concatenate([column, row[below]])
+    order = np.lexsort((columns, rows))
+    starts = np.searchsorted(rows[order], np.arange(n_outer + 1))
+    return sp.csr_array((number[order], columns[order], starts), shape=(n_outer, n_outer))
 
 
 def _values_on(pattern: sp.csr_array, zu: Sequence[sp.csr_array]) -> list[Floats]:

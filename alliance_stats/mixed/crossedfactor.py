@@ -23,8 +23,10 @@ class OuterFactor:
 
     Parameters
     ----------
-    uu : ndarray, shape (n_outer, n_outer)
+    uu : sparse array, shape (n_outer, n_outer)
         Outer cross-products under H_1^-1 of the inner factor.
+    entries : ndarray, shape (n_entries,), or None
+        The same at the entries of the PairMap.
     ux : ndarray, shape (n_outer, p + 1)
     lam : sparse array, shape (n_outer, n_outer)
         Block diagonal Lambda of the outer factors.
@@ -35,13 +37,19 @@ class OuterFactor:
     removed : ndarray, shape (p + 1, p + 1)
     """
 
-    uu: Floats
+    uu: sp.csr_array
+    entries: Floats | None
     ux: Floats
     lam: sp.csr_array
     root: Floats
     k_ux: Floats
     log_determinant: float
     removed: Floats
+
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether every outer factor has one effect per level."""
+        return bool(self.lam.nnz <= self.lam.shape[0])
 
 
 @dataclass(frozen=True)
@@ -68,57 +76,152 @@ def eliminate_outer(crossed: Crossed, elimination: Elimination, lambdas: Sequenc
     """
     stage = elimination.stages[0]
     ux = crossed.ux - sum(z @ k.T for z, k in zip(crossed.zu_t, stage.k_zx, strict=True))
-    uu = _schur(crossed, stage.k)
-    lam = block_diagonal(crossed, lambdas)
-    scaled = _sandwich(uu, lam)
-    scaled[np.diag_indices_from(scaled)] += 1.0
-    root, info = lapack.dpotrf(scaled, lower=1, overwrite_a=1, clean=1)
+    uu, entries = _schur(crossed, stage.k)
+    lam = _block_diagonal(crossed, lambdas)
+    root, info = lapack.dpotrf(_penalised(uu, lam), lower=1, overwrite_a=1, clean=1)
     if info:
         raise np.linalg.LinAlgError("the outer factor is not positive definite")
     k_ux = _apply(lam, root, ux)
     log_determinant = 2.0 * float(np.log(np.diagonal(root)).sum())
-    return OuterFactor(uu, ux, lam, root, k_ux, log_determinant, ux.T @ k_ux)
+    return OuterFactor(uu, entries, ux, lam, root, k_ux, log_determinant, ux.T @ k_ux)
 
 
-def block_diagonal(crossed: Crossed, lambdas: Sequence[Floats]) -> sp.csr_array:
+def _block_diagonal(crossed: Crossed, lambdas: Sequence[Floats]) -> sp.csr_array:
     """Return Lambda of all outer effects, shape (n_outer, n_outer)."""
+    if all(lam.size == 1 for lam in lambdas):
+        diagonal = [np.full(n, lam[0, 0]) for (_, n, _), lam in zip(crossed.spans, lambdas, strict=True)]
+        return sp.csr_array(sp.dia_array((np.concatenate(diagonal)[None], [0]), shape=(crossed.n_outer,) * 2))
     parts = [sp.kron(sp.eye_array(n), lam) for (_, n, _), lam in zip(crossed.spans, lambdas, strict=True)]
     return sp.csr_array(sp.block_diag(parts))
 
 
-def _schur(crossed: Crossed, k: Floats) -> Floats:
-    """Return uu - zu' K zu as a full symmetric matrix, shape (n_outer, n_outer), Fortran order."""
-    n = crossed.n_outer
+def _schur(crossed: Crossed, k: Floats) -> tuple[sp.csr_array, Floats | None]:
+    """Return uu - zu' K zu, shape (n_outer, n_outer), and its values at the PairMap's entries."""
     if crossed.pairs is None:
-        total = crossed.uu.toarray()
+        total = crossed.uu
         for a, left in enumerate(crossed.zu_t):
             for b, right in enumerate(crossed.zu):
-                total -= (left @ (sp.dia_array((k[a, b][None], [0]), shape=(k.shape[2],) * 2) @ right)).toarray()
-        return np.asfortranarray(total)
+                total = total - left @ (sp.dia_array((k[a, b][None], [0]), shape=(k.shape[2],) * 2) @ right)
+        return sp.csr_array(total), None
     values = crossed.pairs.base.copy()
     for (a, b), weights in crossed.pairs.weights_t.items():
         values -= weights @ k[a, b]
-    total = np.zeros(n * n)
-    total[crossed.pairs.position] = values
-    lower = total.reshape(n, n)
-    whole = lower + lower.T
-    whole[np.diag_indices(n)] *= 0.5
-    return np.asfortranarray(whole)
+    return crossed.pairs.symmetric(values), values
 
 
-def _sandwich(uu: Floats, lam: sp.csr_array) -> Floats:
-    """Return Lambda' uu Lambda, shape (n_outer, n_outer), Fortran order."""
-    diagonal = lam.diagonal()
-    if lam.nnz <= lam.shape[0]:
-        return np.asfortranarray(uu * diagonal[:, None] * diagonal)
-    half = lam.T @ uu
-    return np.asfortranarray((lam.T @ half.T).T)
+def _penalised(uu: sp.csr_array, lam: sp.csr_array) -> Floats:
+    """Return I + Lambda' uu Lambda, shape (n_outer, n_outer), Fortran order."""
+    n = uu.shape[0]
+    if lam.nnz <= n:
+        diagonal = lam.diagonal()
+        scaled = sp.csr_array(
+            (uu.data * np.repeat(diagonal, np.diff(uu.indptr)) * diagonal[uu.indices], uu.indices, uu.indptr),
+            shape=uu.shape,
+        )
+    else:
+        scaled = sp.csr_array(lam.T @ uu @ lam)
+    # A symmetric matrix written row by row is the same written column by column.
+    dense: Floats = scaled.toarray().T
+    dense.T.ravel()[:: n + 1] += 1.0
+    return dense
 
 
 def _apply(lam: sp.csr_array, root: Floats, right: Floats) -> Floats:
     """Return Lambda (I + Lambda' uu Lambda)^-1 Lambda' times ``right``, shape (n_outer, r)."""
     solved, _ = lapack.dpotrs(root, np.asfortranarray(lam.T @ right), lower=1)
     return np.asarray(lam @ solved)
+
+
+@dataclass(frozen=True)
+class _Projected:
+    """Cross-products under H^-1 of all factors.
+
+    Parameters
+    ----------
+    zz : ndarray, shape (q, q, n_levels)
+        Of the inner factor.
+    zx : ndarray, shape (q, p + 1, n_levels)
+    ux : ndarray, shape (n_outer, p + 1)
+    scaled : tuple of ndarray, each of shape (q, q)
+        Sum over the levels of each outer factor of U' H^-1 U Lambda.
+    covariance : tuple of ndarray, each of shape (q, q, n_levels)
+        Lambda (I + Lambda' uu Lambda)^-1 Lambda' of each outer level.
+    """
+
+    zz: Floats
+    zx: Floats
+    ux: Floats
+    scaled: tuple[Floats, ...]
+    covariance: tuple[Floats, ...]
+
+
+def _project(crossed: Crossed, elimination: Elimination, factor: OuterFactor) -> _Projected:
+    """Return the cross-products under H^-1, from the dense inverse."""
+    stage = elimination.stages[0]
+    # F = I - zz K turns Z' [.] into Z' H_1^-1 [.].
+    f = -multiply(stage.zz, stage.k)
+    f[np.diag_indices(f.shape[0])] += 1.0
+    through = np.stack([z @ factor.k_ux for z in crossed.zu]).transpose(0, 2, 1)
+    zx = multiply(f, stage.zx - through)
+    ux = factor.ux - factor.uu @ factor.k_ux
+    inverse, _ = lapack.dpotri(factor.root.copy(order="K"), lower=1, overwrite_c=1)
+    if factor.is_diagonal and factor.entries is not None:
+        touched, scaled, covariance = _from_entries(crossed, factor, inverse)
+    else:
+        touched, scaled, covariance = _from_whole(crossed, factor, inverse)
+    zz = multiply(f, stage.zz) - multiply(multiply(f, touched), f.transpose(1, 0, 2))
+    return _Projected(zz, zx, ux, scaled, covariance)
+
+
+_Parts = tuple[Floats, tuple[Floats, ...], tuple[Floats, ...]]
+
+
+def _from_entries(crossed: Crossed, factor: OuterFactor, inverse: Floats) -> _Parts:
+    """Return zu K zu' per inner level, U'H^-1U Lambda summed, and K of the outer levels, from the lower triangle.
+
+    For one effect per outer level, where only the entries of the PairMap are needed.
+    """
+    pairs, n = crossed.pairs, crossed.n_outer
+    if pairs is None or factor.entries is None:
+        raise TypeError("there are no pairs")
+    diagonal = factor.lam.diagonal()
+    found = inverse.T.ravel()[pairs.column * n + pairs.row]
+    off = pairs.row != pairs.column
+    k = found * diagonal[pairs.row] * diagonal[pairs.column]
+    k[off] *= 2.0
+    q = len(crossed.zu)
+    touched = np.empty((q, q, crossed.zu[0].shape[0]))
+    for (a, b), weights in pairs.weights.items():
+        value = weights @ k
+        touched[a, b] = touched[b, a] = value if a == b else value / 2.0
+    product = factor.entries * found
+    sums = np.bincount(pairs.row, product * diagonal[pairs.column], n)
+    sums += np.bincount(pairs.column[off], (product * diagonal[pairs.row])[off], n)
+    scaled = tuple(np.array([[sums[start : start + m].sum()]]) for start, m, _ in crossed.spans)
+    variance = np.diagonal(inverse) * diagonal**2
+    return touched, scaled, tuple(variance[None, None, start : start + m] for start, m, _ in crossed.spans)
+
+
+def _from_whole(crossed: Crossed, factor: OuterFactor, inverse: Floats) -> _Parts:
+    """Return the same as _from_entries for any number of effects per outer level."""
+    whole = inverse + inverse.T
+    whole[np.diag_indices_from(whole)] *= 0.5
+    half = np.asarray(factor.lam @ whole)
+    k = np.asarray(factor.lam @ half.T)
+    q = len(crossed.zu)
+    touched = np.empty((q, q, crossed.zu[0].shape[0]))
+    for a, left in enumerate(crossed.zu):
+        product = left @ k
+        for b, right in enumerate(crossed.zu):
+            touched[a, b] = np.asarray(right.multiply(product).sum(axis=1)).ravel()
+    scaled, covariance = [], []
+    for start, n, width in crossed.spans:
+        rows = [start + i + width * np.arange(n) for i in range(width)]
+        # (uu - uu K uu) Lambda = uu Lambda (I + Lambda' uu Lambda)^-1, of which each level's own block is needed.
+        products = [[float(factor.uu[r].multiply(half[:, c].T).sum()) for c in rows] for r in rows]
+        scaled.append(np.array(products))
+        covariance.append(np.array([[k[r, c] for c in rows] for r in rows]))
+    return touched, tuple(scaled), tuple(covariance)
 
 
 def derivatives(
@@ -141,95 +244,33 @@ def derivatives(
     if crossed is None:
         raise TypeError("the factors form a chain")
     projected = _project(crossed, elimination, factor)
-    zx, ux, half = projected.zx, projected.ux, projected.half
-    inner_slope = projected.zz.sum(axis=2)
-    explained = np.matmul(basis.T, zx)
-    inner_slope -= outer(explained, explained)
+    explained = np.matmul(basis.T, projected.zx)
+    inner_slope = projected.zz.sum(axis=2) - outer(explained, explained)
     slopes, scaled = [inner_slope], [inner_slope @ lambdas[0]]
-    for span, lam in zip(crossed.spans, lambdas[1:], strict=True):
-        product = _outer_scaled(span, factor.uu, half, ux @ basis, lam)
-        scaled.append(product)
-        slopes.append(_divide(product, lam))
-    weights, moments = _weights(cp, crossed, zx, ux, lambdas, residual)
+    outer_explained = projected.ux @ basis
+    for (start, n, q), lam, part in zip(crossed.spans, lambdas[1:], projected.scaled, strict=True):
+        own = outer_explained[start : start + n * q].reshape(n, q, -1)
+        scaled.append(part - np.einsum("nir,njr->ij", own, own) @ lam)
+        slopes.append(_divide(scaled[-1], lam))
+    weights, moments = _weights(cp, crossed, projected, lambdas, residual)
     qq, xq = _directions(crossed, elimination, factor, weights, cp.patterns)
     return Derivatives(slopes, scaled, qq, xq, moments)
-
-
-@dataclass(frozen=True)
-class _Projected:
-    """Cross-products under H^-1 of all factors.
-
-    zz : shape (q, q, n_levels) of the inner factor; zx : shape (q, p + 1, n_levels); ux : shape (n_outer, p + 1);
-    half : Lambda (I + Lambda' uu Lambda)^-1 of the outer factors, shape (n_outer, n_outer); k_outer : half Lambda'.
-    """
-
-    zz: Floats
-    zx: Floats
-    ux: Floats
-    half: Floats
-    k_outer: Floats
-
-
-def _project(crossed: Crossed, elimination: Elimination, factor: OuterFactor) -> _Projected:
-    """Return the cross-products under H^-1, from the dense inverse."""
-    stage = elimination.stages[0]
-    inverse, _ = lapack.dpotri(factor.root.copy(order="F"), lower=1, overwrite_c=1)
-    inverse += np.tril(inverse, -1).T
-    # F = I - zz K turns Z' [.] into Z' H_1^-1 [.].
-    f = -multiply(stage.zz, stage.k)
-    f[np.diag_indices(f.shape[0])] += 1.0
-    through = np.stack([z @ factor.k_ux for z in crossed.zu]).transpose(0, 2, 1)
-    zx = multiply(f, stage.zx - through)
-    ux = factor.ux - factor.uu @ factor.k_ux
-    half = np.asarray(factor.lam @ inverse)
-    k_outer = np.asarray((factor.lam @ half.T).T)
-    return _Projected(_inner_levels(crossed, f, stage.zz, k_outer), zx, ux, half, k_outer)
 
 
 def crossed_scores(
     crossed: Crossed, elimination: Elimination, factor: OuterFactor, residual: Floats
 ) -> list[tuple[Floats, Floats]]:
-    """Return for each factor Z' H^-1 (y - X beta), shape (q, n_levels), and its conditional covariance.
+    """Return for each factor Z' H^-1 (y - X beta), shape (q, n_levels), and what its covariance is made of.
 
-    The second is relative to sigma squared, shape (q, q, n_levels); for the inner factor it is Z' H^-1 Z instead.
+    The second, shape (q, q, n_levels), is Z' H^-1 Z for the inner factor, and for the outer ones the conditional covariance
+    itself, relative to sigma squared.
     """
     projected = _project(crossed, elimination, factor)
     found = [(np.tensordot(projected.zx, residual, (1, 0)), projected.zz)]
     scores = projected.ux @ residual
-    for start, n, q in crossed.spans:
-        rows = start + np.arange(n) * q
-        blocks = np.array([[projected.k_outer[rows + i, rows + j] for j in range(q)] for i in range(q)])
-        found.append((scores[start : start + n * q].reshape(n, q).T, blocks))
+    for (start, n, q), covariance in zip(crossed.spans, projected.covariance, strict=True):
+        found.append((scores[start : start + n * q].reshape(n, q).T, covariance))
     return found
-
-
-def _inner_levels(crossed: Crossed, f: Floats, zz: Floats, k_outer: Floats) -> Floats:
-    """Return Z' H^-1 Z of each inner level, shape (q, q, n_levels)."""
-    touched = np.empty_like(f)
-    if crossed.pairs is None:
-        for a, left in enumerate(crossed.zu):
-            product = left @ k_outer
-            for b, right in enumerate(crossed.zu):
-                touched[a, b] = np.asarray(right.multiply(product).sum(axis=1)).ravel()
-    else:
-        values = k_outer.T.ravel()[crossed.pairs.position] * crossed.pairs.twice
-        for (a, b), weights in crossed.pairs.weights.items():
-            found = weights @ values
-            touched[a, b] = touched[b, a] = found if a == b else found / 2.0
-    return multiply(f, zz) - multiply(multiply(f, touched), f.transpose(1, 0, 2))
-
-
-def _outer_scaled(span: tuple[int, int, int], uu: Floats, half: Floats, explained: Floats, lam: Floats) -> Floats:
-    """Return the derivative by Lambda Lambda', times Lambda, of one outer factor, shape (q, q)."""
-    start, n, q = span
-    product = np.empty((q, q))
-    # (uu - uu K uu) Lambda = uu Lambda (I + Lambda' uu Lambda)^-1, of which only each level's own block is needed.
-    for i in range(q):
-        rows = uu[:, start + i : start + n * q : q]
-        for j in range(q):
-            product[i, j] = np.einsum("cr,cr->", rows, half[:, start + j : start + n * q : q])
-    own = explained[start : start + n * q].reshape(n, q, -1)
-    return np.asarray(product - np.einsum("nir,njr->ij", own, own) @ lam)
 
 
 def _divide(scaled: Floats, lam: Floats) -> Floats:
@@ -242,11 +283,11 @@ def _divide(scaled: Floats, lam: Floats) -> Floats:
 
 
 def _weights(
-    cp: CrossProducts, crossed: Crossed, zx: Floats, ux: Floats, lambdas: Sequence[Floats], residual: Floats
+    cp: CrossProducts, crossed: Crossed, projected: _Projected, lambdas: Sequence[Floats], residual: Floats
 ) -> tuple[list[Floats], Floats]:
     """Return t_a of each factor, each of shape (q, n_own, n_levels), and v't of all, shape (n_theta,)."""
-    outer_scores = ux @ residual
-    scores = [np.tensordot(zx, residual, (1, 0))]
+    outer_scores = projected.ux @ residual
+    scores = [np.tensordot(projected.zx, residual, (1, 0))]
     scores += [outer_scores[start : start + n * q].reshape(n, q).T for start, n, q in crossed.spans]
     weights = [direction_weights(v, lam, p) for v, lam, p in zip(scores, lambdas, cp.patterns, strict=True)]
     moments = [np.einsum("qn,qan->a", v, t) for v, t in zip(scores, weights, strict=True)]

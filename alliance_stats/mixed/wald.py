@@ -33,5 +33,6 @@ def wald_table(estimates: pd.Series[float], std_errors: Floats, level: float) ->
             "p_value": 2.0 * ndtr(-np.abs(statistic)),
             "conf_low": values - half,
             "conf_high": values + half,
+            "conf_level": level,
         }
     )

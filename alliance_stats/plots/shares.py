@@ -21,7 +21,7 @@ _PART = re.compile(r"_(session|trend|patient|therapist|dyad|lag\d+|session_lag\d
 
 
 def plot_shares(frame: pd.DataFrame, *, ax: Axes | None = None, **style: Any) -> Axes:
-    """Draw the mean share of each statement category per therapist.
+    r"""Draw the mean share of each statement category per therapist.
 
     One bar per therapist, ordered by the first category. Therapists are numbered in that order; their labels in the
     data are not shown.
@@ -46,6 +46,13 @@ def plot_shares(frame: pd.DataFrame, *, ax: Axes | None = None, **style: Any) ->
         If there is no therapist column or no column ``share_<category>``.
     DataError
         If a share is outside 0 to 1, or no row has shares and a therapist.
+
+    Examples
+    --------
+    >>> import alliance_stats as al
+    >>> sessions = al.statement_shares(al.load_sample("therapist_statements"), "helping_skills", counts="n_{}")
+    >>> plot_shares(sessions).get_title()
+    'What therapists say\nN = 5304 sessions of 60 therapists'
     """
     require_columns(frame, ["therapist"], hint='rename your column: frame.rename(columns={"th_id": "therapist"}).')
     columns = share_columns(frame)
@@ -65,7 +72,7 @@ def plot_shares(frame: pd.DataFrame, *, ax: Axes | None = None, **style: Any) ->
     axes.set_xlim(0, max(1.0, float(left.max())))
     axes.set_xticks(np.linspace(0, 1, 5), [f"{share}%" for share in range(0, 101, 25)])
     axes.set_xlabel("Mean share of the therapist's statements in a session")
-    axes.set_ylabel(f"Therapists, ordered by the share of {words(columns[0][6:])}")
+    axes.set_ylabel(f"Therapists, by share of {words(columns[0][6:])}")
     size = f"N = {counted(n_sessions, 'session')} of {counted(len(means), 'therapist')}"
     axes.set_title(f"What therapists say\n{size}", fontsize="medium", pad=26)
     return axes
@@ -108,7 +115,7 @@ def _name_segments(axes: Axes, names: Sequence[str], shares: np.ndarray) -> None
     from matplotlib.transforms import ScaledTranslation, blended_transform_factory
 
     centres = np.cumsum(shares) - shares / 2
-    lift = ScaledTranslation(0.0, 9 / 72, axes.get_figure(root=True).dpi_scale_trans)
+    lift = ScaledTranslation(0.0, 9 / 72, axes.figure.dpi_scale_trans)
     above = blended_transform_factory(axes.transData, axes.transAxes + lift)
     places = spread_apart(centres, np.array([0.017 * len(name) for name in names]))
     for name, centre, place in zip(names, centres, places, strict=True):

@@ -57,7 +57,8 @@ def plot_trajectories(result: LevelEffects | AllianceOutcome, *, ax: Axes | None
     ordered = rows.sort_values("session")
     lines = [own[["session", "whole"]].to_numpy(dtype=float) for _, own in ordered.groupby(column, observed=True)]
     fade = float(np.clip(60 / len(lines), 0.25, 0.9))
-    axes.add_collection(LineCollection(lines, colors=GREY, linewidths=0.6, alpha=fade, zorder=1))
+    thin = LineCollection(lines, colors=GREY, linewidths=0.6, alpha=fade, zorder=1, label=f"one {unit}")
+    axes.add_collection(thin)
     mean = rows.groupby("session")["fixed"].mean()
     reach = _reach(result)
     text = "mean of the fixed part"
@@ -67,7 +68,6 @@ def plot_trajectories(result: LevelEffects | AllianceOutcome, *, ax: Axes | None
         axes.fill_between(mean.index, low, high, color=INKS[0].color, alpha=0.35, linewidth=0, zorder=2)
     look: dict[str, Any] = {"color": INKS[0].color, "linewidth": 2.4, "zorder": 3, "label": text}
     axes.plot(mean.index, mean.to_numpy(), **(look | style))
-    axes.plot([], [], color=GREY, linewidth=0.8, label=f"one {unit}")
     axes.autoscale_view()
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("Session number")
@@ -85,7 +85,7 @@ def _reach(result: LevelEffects | AllianceOutcome) -> pd.Series[float] | None:
     columns = result.frame.assign(Intercept=1.0)
     if any(term not in columns or not is_numeric_dtype(columns[term]) for term in terms):
         return None
-    means = columns.astype({term: float for term in terms}).groupby(columns["session"])[terms].mean()
+    means = columns.astype(dict.fromkeys(terms, float)).groupby(columns["session"])[terms].mean()
     x = means.to_numpy()
     variance = np.einsum("ij,jk,ik->i", x, result.fit.fixed_covariance.to_numpy(), x)
     return pd.Series(NormalDist().inv_cdf(0.5 + CONF_LEVEL / 2) * np.sqrt(variance), index=means.index)

@@ -180,6 +180,18 @@ def alliance_outcome(
     longitudinal models of change. Annual Review of Psychology, 62, 583-619. doi:10.1146/annurev.psych.093008.100356
 
     Nickell, S. (1981). Biases in dynamic models with fixed effects. Econometrica, 49, 1417-1426. doi:10.2307/1911408
+
+    Examples
+    --------
+    >>> import alliance_stats as al
+    >>> sessions = al.score(al.load_sample("therapist_statements"), "wai_sr", items="wai_{}")
+    >>> sessions = al.score(sessions, "ors", items="ors_{}")
+    >>> result = alliance_outcome(sessions, alliance="wai_sr_mean", outcome="ors_sum", lag=1, detrend=None)
+    >>> print(result.tidy()[["level", "estimate", "conf_low", "conf_high"]].head(3).round(1).to_string(index=False))
+        level  estimate  conf_low  conf_high
+      session       1.2       0.9        1.5
+      patient       1.9       1.1        2.6
+    therapist       1.4      -0.6        3.4
     """
     added = (covariates,) if isinstance(covariates, str) else tuple(covariates)
     check_roles(outcome, (alliance,), added)

@@ -151,7 +151,15 @@ def level_effects(
 
     Examples
     --------
-    >>> from alliance_stats.process.level_effects import level_effects
+    >>> import alliance_stats as al
+    >>> sessions = al.statement_shares(al.load_sample("therapist_statements"), "helping_skills", counts="n_{}")
+    >>> sessions = al.score(sessions, "wai_sr", items="wai_{}")
+    >>> result = level_effects(sessions, "wai_sr_mean", "share_controlling", covariates=("session",))
+    >>> print(result.tidy()[["level", "estimate", "conf_low", "conf_high"]].head(3).round(1).to_string(index=False))
+        level  estimate  conf_low  conf_high
+      session      -1.7      -1.9       -1.4
+      patient      -2.2      -3.2       -1.2
+    therapist      -2.4      -4.1       -0.6
     """
     names = (predictors,) if isinstance(predictors, str) else tuple(predictors)
     added = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))

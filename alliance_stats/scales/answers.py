@@ -25,7 +25,7 @@ _SHOWN_LIMIT = 1000
 """Values at or beyond it are no ratings and no usual codes for a missing answer, and are never shown."""
 
 
-def item_columns(frame: pd.DataFrame, items: Items, wanted: Iterable[int], n_items: int) -> dict[int, str]:
+def item_columns(frame: pd.DataFrame, items: Items, *, wanted: Iterable[int], n_items: int) -> dict[int, str]:
     """Find the column of every item wanted.
 
     Parameters
@@ -121,7 +121,7 @@ def _by_order(items: Sequence[str], wanted: Sequence[int], n_items: int) -> dict
     return {item: items[item - 1] for item in wanted}
 
 
-def warn_about_more_items(frame: pd.DataFrame, items: Items, instrument: Instrument, stacklevel: int) -> None:
+def warn_about_more_items(frame: pd.DataFrame, items: Items, *, instrument: Instrument, stacklevel: int) -> None:
     """Warn if the frame has at least two more numbered columns than the instrument has items.
 
     One more is common, such as the impairment question that follows the PHQ-9.

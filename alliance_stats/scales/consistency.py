@@ -28,7 +28,7 @@ def cronbach_alpha(covariance: FloatArray) -> float:
     return k / (k - 1) * (1 - float(np.trace(covariance)) / total)
 
 
-def feldt_interval(alpha: float, k: int, df: int, level: float) -> tuple[float, float]:
+def feldt_interval(alpha: float, *, k: int, df: int, level: float) -> tuple[float, float]:
     """Return the interval of Cronbach's alpha after Feldt.
 
     Parameters

@@ -39,7 +39,7 @@ class Tally:
         return self.plain + self.turned
 
 
-def keyed_answers(answers: FloatArray, item: int, instrument: Instrument, storage: Storage) -> FloatArray:
+def keyed_answers(answers: FloatArray, item: int, *, instrument: Instrument, storage: Storage) -> FloatArray:
     """Turn the answers to one item so that all items point the same way.
 
     A reversed item's answer x becomes minimum + maximum - x; doing so twice gives x again.
@@ -89,7 +89,7 @@ def tally(
     tallies: dict[tuple[int, ...], Tally] = {}
     item_sets = list(dict.fromkeys(score.items for score in scores))
     for item in sorted({item for items in item_sets for item in items}):
-        keyed = keyed_answers(answers_of(item), item, instrument, storage)
+        keyed = keyed_answers(answers_of(item), item, instrument=instrument, storage=storage)
         known = ~np.isnan(keyed)
         points = keyed if known.all() else np.where(known, keyed, 0.0)
         for items in item_sets:
@@ -105,7 +105,7 @@ def tally(
     return tallies
 
 
-def score_values(score: Score, counted: Tally, missing: MissingRule) -> FloatArray:
+def score_values(score: Score, counted: Tally, *, missing: MissingRule) -> FloatArray:
     """Return one score per row.
 
     Parameters
@@ -163,4 +163,4 @@ def _all_scores(instrument: Instrument, answers: FloatArray, storage: Storage) -
     """Return all scores of answers of shape (n_rows, n_items), each of shape (n_rows,)."""
     scores = list(instrument.scores.values())
     tallies = tally(lambda item: answers[:, item - 1], scores, instrument=instrument, storage=storage)
-    return {score.name: score_values(score, tallies[score.items], score.missing) for score in scores}
+    return {score.name: score_values(score, tallies[score.items], missing=score.missing) for score in scores}

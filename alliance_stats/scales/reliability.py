@@ -212,13 +212,13 @@ def _answers(
         return columns, answers, np.repeat(np.array(ends)[:, None], len(columns), axis=1)
     instrument, score = key
     way = instrument.storage_named(storage)
-    columns = item_columns(frame, items, score.items, instrument.n_items or 0)
+    columns = item_columns(frame, items, wanted=score.items, n_items=instrument.n_items or 0)
     check = AnswerCheck(instrument)
     keyed = []
     for item, column in columns.items():
         raw = raw_answers(frame, column)
         check.look(raw, item, column)
-        keyed.append(keyed_answers(raw, item, instrument, way))
+        keyed.append(keyed_answers(raw, item, instrument=instrument, storage=way))
     check.raise_if_broken()
     chosen = [item - 1 for item in columns]
     limits = np.array([np.array(instrument.minimum)[chosen], np.array(instrument.maximum)[chosen]])
@@ -231,11 +231,11 @@ def _columns_as_they_are(frame: pd.DataFrame, items: Items) -> dict[int, str]:
         numbers = sorted(numbered_columns(frame, items))
         if not numbers:
             raise ColumnError.missing([items.replace("{}", "1")], frame.columns)
-        return item_columns(frame, items, numbers, max(numbers))
+        return item_columns(frame, items, wanted=numbers, n_items=max(numbers))
     named: Sequence[str] = list(items.values()) if isinstance(items, Mapping) else list(items)
     if len(named) < 2:
         raise DataError.build(f"{len(named)} item.", hint="reliability needs at least two items.")
-    return item_columns(frame, named, range(1, len(named) + 1), len(named))
+    return item_columns(frame, named, wanted=range(1, len(named) + 1), n_items=len(named))
 
 
 def _refuse_infinite(answers: FloatArray) -> None:
@@ -283,7 +283,7 @@ def _coefficients(
     enough = df >= MIN_ROWS - 1
     covariance = np.cov(values, rowvar=False) if enough else np.full((values.shape[1],) * 2, np.nan)
     alpha = cronbach_alpha(covariance)
-    low, high = feldt_interval(alpha, values.shape[1], df, level) if np.isfinite(alpha) else (np.nan, np.nan)
+    low, high = feldt_interval(alpha, k=values.shape[1], df=df, level=level) if np.isfinite(alpha) else (np.nan, np.nan)
     group = "" if kind == "rows" or cluster is None else cluster
     entry = {"term": "alpha", "group": group, "kind": kind, "estimate": alpha, "conf_low": low, "conf_high": high}
     entries: list[dict[str, object]] = [{**entry, "conf_level": level, "n": n}]

@@ -108,15 +108,17 @@ def score(
     wanted = _wanted(key, scores)
     way = key.storage_named(storage)
     rules = {name: _rule(entry, missing) for name, entry in wanted.items()}
-    columns = item_columns(frame, items, _items_of(wanted), key.n_items or 0)
+    columns = item_columns(frame, items, wanted=_items_of(wanted), n_items=key.n_items or 0)
     names = {name: f"{key.key}_{name}" for name in wanted}
     _refuse_existing(frame, list(names.values()))
     check, tallies = _collect(frame, key, wanted, columns, way)
     check.raise_if_broken()
-    warn_about_more_items(frame, items, key, _CALLER)
+    warn_about_more_items(frame, items, instrument=key, stacklevel=_CALLER)
     check.warn_about_version(_CALLER)
     _warn_if_against(key, wanted, tallies, _CALLER)
-    values = {names[name]: score_values(entry, tallies[entry.items], rules[name]) for name, entry in wanted.items()}
+    values = {
+        names[name]: score_values(entry, tallies[entry.items], missing=rules[name]) for name, entry in wanted.items()
+    }
     scored = pd.concat([frame, pd.DataFrame(values, index=frame.index)], axis=1)
     notes = [_opening(key, way, check, columns)]
     notes += [_sentence(key, wanted[name], rules[name], values[names[name]], missing) for name in wanted]

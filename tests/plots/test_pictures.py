@@ -27,6 +27,7 @@ from alliance_stats.plots import (
     plot_trajectories,
     plot_within_between,
 )
+from alliance_stats.plots.canvas import interval_text
 from alliance_stats.plots.shares import spread_apart
 from alliance_stats.process.alliance_outcome import AllianceOutcome
 from alliance_stats.process.level_effects import LevelEffects, level_effects
@@ -160,6 +161,11 @@ def test_slope_labels_name_the_predictor_when_there_are_several(effects: LevelEf
     assert len(labels) == 6
 
 
+def test_predictors_stand_apart(effects: LevelEffects) -> None:
+    rows = plot_coefficients(effects).get_yticks()
+    np.testing.assert_allclose(np.diff(rows), [1.0, 1.0, 1.5, 1.0, 1.0])
+
+
 def test_levels_differ_in_colour_and_marker(outcome: AllianceOutcome) -> None:
     marks = [line for line in plot_coefficients(outcome).lines if len(line.get_xdata()) == 1]
     assert len({line.get_marker() for line in marks}) == 3
@@ -259,6 +265,23 @@ def test_the_thick_line_is_the_mean_of_the_fixed_part(outcome: AllianceOutcome) 
     np.testing.assert_allclose(line.get_ydata(), fixed.groupby(level=0).mean(), rtol=1e-9)
 
 
+def test_the_band_is_the_wald_interval_of_the_mean_fixed_part(outcome: AllianceOutcome) -> None:
+    axes = plot_trajectories(outcome)
+    band = axes.collections[1].get_paths()[0].vertices
+    rows = outcome.frame[outcome.frame["session"] == 3].assign(Intercept=1.0)
+    x = rows[list(outcome.fit.fixed_effects.index)].mean().to_numpy()
+    width = 2 * 1.959963984540054 * np.sqrt(x @ outcome.fit.fixed_covariance.to_numpy() @ x)
+    assert np.ptp(band[band[:, 0] == 3][:, 1]) == pytest.approx(width, rel=1e-9)
+    assert "mean of the fixed part, 95% interval" in texts(axes)
+
+
+def test_with_a_category_among_the_covariates_no_interval_is_claimed(sessions: pd.DataFrame) -> None:
+    frame = sessions.assign(arm=np.where(sessions["patient"].str[-1].astype(int) % 2, "a", "b"))
+    axes = plot_trajectories(level_effects(frame, "ors", "wai_sr", covariates=("session", "arm")))
+    assert "95% interval" not in texts(axes)
+    assert len(axes.collections) == 1
+
+
 def test_trajectories_need_session_numbers(sessions: pd.DataFrame) -> None:
     result = level_effects(sessions.drop(columns="session"), "ors", "wai_sr")
     with pytest.raises(ColumnError, match=r"'session'(?s:.*)trajectories run over session numbers"):
@@ -323,6 +346,18 @@ def test_labels_are_moved_apart_and_stay_inside(centres: list[float]) -> None:
     assert places[0] - widths[0] / 2 >= -1e-12
     assert places[-1] + widths[-1] / 2 <= 1 + 1e-12
     assert (np.diff(places) - (widths[1:] + widths[:-1]) / 2 > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((1.2119, 0.9067, 1.5172), "1.21, 95% interval 0.91 to 1.52"),
+        ((-107.9, -154.6, -61.2), "\N{MINUS SIGN}107.9, 95% interval \N{MINUS SIGN}154.6 to \N{MINUS SIGN}61.2"),
+        ((0.9254, 0.9221, 0.9283), "0.9254, 95% interval 0.9221 to 0.9283"),
+    ],
+)
+def test_decimals_follow_the_width_of_the_interval(numbers: tuple[float, float, float], text: str) -> None:
+    assert interval_text(*numbers, 0.95) == text
 
 
 # Scale and conversations

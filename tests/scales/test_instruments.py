@@ -97,7 +97,7 @@ def test_exchanging_an_item_with_one_of_another_score_breaks_an_example(key: str
     for way, storage in instrument.storages.items():
         answers = np.array([entry.answers for entry in instrument.examples if entry.storage in (None, way)])
         keyed = {
-            item: tuple(keyed_answers(answers[:, item - 1], item, instrument, storage))
+            item: tuple(keyed_answers(answers[:, item - 1], item, instrument=instrument, storage=storage))
             for item in range(1, answers.shape[1] + 1)
         }
         for entry in instrument.scores.values():

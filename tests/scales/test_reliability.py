@@ -78,7 +78,7 @@ def test_alpha_of_patient_means_and_of_deviations_agrees_with_r(kind: str, name:
 def test_feldt_interval_is_close_to_a_published_example() -> None:
     # R package statpsych 1.6.0, help page of ci.cronbach: rel = .85, 7 items, n = 89. It has n (k - 1) = 534 instead of
     # (n - 1)(k - 1) = 528 second degrees of freedom, which moves the ends by less than 1e-4.
-    assert feldt_interval(0.85, 7, 88, 0.95) == pytest.approx((0.7971254, 0.8931436), abs=1e-4)
+    assert feldt_interval(0.85, k=7, df=88, level=0.95) == pytest.approx((0.7971254, 0.8931436), abs=1e-4)
 
 
 def test_alpha_agrees_with_a_published_example() -> None:
@@ -95,7 +95,7 @@ def test_feldt_interval_covers_at_its_level() -> None:
     hits = 0
     for _ in range(1000):
         rows = rng.normal(size=(25, 1)) + rng.normal(size=(25, 4))
-        low, high = feldt_interval(cronbach_alpha(np.cov(rows, rowvar=False)), 4, 24, 0.90)
+        low, high = feldt_interval(cronbach_alpha(np.cov(rows, rowvar=False)), k=4, df=24, level=0.90)
         hits += low <= truth <= high
     # Three standard errors of a share of .90 in 1000 samples.
     assert hits / 1000 == pytest.approx(0.90, abs=3 * np.sqrt(0.09 / 1000))
@@ -178,9 +178,10 @@ def wai_s_answers() -> pd.DataFrame:
 
 def test_instrument_reverses_the_items() -> None:
     frame = wai_s_answers()
-    storage = load_instrument("wai_s").storages["as_printed"]
+    wai_s = load_instrument("wai_s")
+    storage = wai_s.storages["as_printed"]
     turned = frame.apply(
-        lambda column: keyed_answers(column.to_numpy(float), int(column.name[1:]), load_instrument("wai_s"), storage)
+        lambda column: keyed_answers(column.to_numpy(float), int(column.name[1:]), instrument=wai_s, storage=storage)
     )
     result = reliability(frame, "w{}", instrument="wai_s")
     assert result.alpha == pytest.approx(reliability(turned, "w{}").alpha)

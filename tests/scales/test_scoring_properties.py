@@ -43,7 +43,7 @@ def all_scores(instrument: Instrument, storage: str, frame: pd.DataFrame) -> dic
         instrument=instrument,
         storage=instrument.storages[storage],
     )
-    return {entry.name: score_values(entry, counted[entry.items], entry.missing) for entry in entries}
+    return {entry.name: score_values(entry, counted[entry.items], missing=entry.missing) for entry in entries}
 
 
 @QUICK
@@ -53,8 +53,8 @@ def test_reversing_twice_gives_the_answers_back(form: tuple[Instrument, str, pd.
     storage = instrument.storages[name]
     for item in range(1, frame.shape[1] + 1):
         answers = frame[f"i{item}"].to_numpy()
-        once = keyed_answers(answers, item, instrument, storage)
-        assert keyed_answers(once, item, instrument, storage) == pytest.approx(answers)
+        once = keyed_answers(answers, item, instrument=instrument, storage=storage)
+        assert keyed_answers(once, item, instrument=instrument, storage=storage) == pytest.approx(answers)
 
 
 @QUICK
@@ -110,7 +110,11 @@ def test_person_mean_equals_filling_in_the_mean_by_hand(form: tuple[Instrument, 
     scored = score(frame, instrument, items="i{}", storage=way, scores=[entry.name], missing={"max_missing": most})
     for row, values in enumerate(frame.to_numpy()):
         keyed = [
-            float(keyed_answers(values[item - 1 : item], item, instrument, instrument.storages[storage])[0])
+            float(
+                keyed_answers(
+                    values[item - 1 : item], item, instrument=instrument, storage=instrument.storages[storage]
+                )[0]
+            )
             for item in entry.items
         ]
         known = [value for value in keyed if not np.isnan(value)]
