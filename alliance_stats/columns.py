@@ -44,6 +44,20 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, hint: str = ""
         raise DataError.build("The frame has no rows.", hint="check the file and any filter applied before this call.")
 
 
+def one_column(frame: pd.DataFrame, column: str) -> pd.Series:
+    """Return a column by its name.
+
+    Raises
+    ------
+    ColumnError
+        If the column is missing, or two columns have this name.
+    """
+    require_columns(frame, [column])
+    if list(frame.columns).count(column) > 1:
+        raise ColumnError.build(f"Two or more columns are called '{column}'.", hint="rename them so that names differ.")
+    return frame[column]
+
+
 def numeric_values(frame: pd.DataFrame, column: str) -> np.ndarray:
     """Return a rating column as floats, NaN where missing.
 
@@ -63,10 +77,7 @@ def numeric_values(frame: pd.DataFrame, column: str) -> np.ndarray:
     ColumnError
         If the column is missing or holds text that is not a number.
     """
-    require_columns(frame, [column])
-    if list(frame.columns).count(column) > 1:
-        raise ColumnError.build(f"Two or more columns are called '{column}'.", hint="rename them so that names differ.")
-    values = frame[column]
+    values = one_column(frame, column)
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy(dtype=float)
     numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
@@ -85,8 +96,7 @@ def group_codes(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, int]:
         -1 where the level is missing.
     n_levels : int
     """
-    require_columns(frame, [column])
-    codes, levels = pd.factorize(frame[column])
+    codes, levels = pd.factorize(one_column(frame, column))
     return codes, len(levels)
 
 

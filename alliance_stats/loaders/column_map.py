@@ -7,20 +7,24 @@ from pathlib import Path
 
 import pandas as pd
 
+from alliance_stats.columns import numeric_values
 from alliance_stats.errors import FileError, StudyError, listing, unknown_name
 from alliance_stats.loaders.joins import join_one_to_one
-from alliance_stats.loaders.map_schema import ColumnMap, DataFile, Measure, StatementColumns, parse_column_map
+from alliance_stats.loaders.map_schema import parse_column_map
+from alliance_stats.loaders.map_values import ColumnMap, Comparison, DataFile, Measure, StatementColumns
 from alliance_stats.loaders.readers import read_table
 from alliance_stats.loaders.samples import checked_sample_file
 from alliance_stats.loaders.sessions import canonical_sessions, id_columns, require_named_columns
 
 __all__ = [
     "ColumnMap",
+    "Comparison",
     "DataFile",
     "Measure",
     "StatementColumns",
     "list_column_maps",
     "read_column_map",
+    "read_comparison",
     "read_study_data",
 ]
 
@@ -151,6 +155,79 @@ def read_study_data(column_map: ColumnMap | str | Path, data: str | Path | None 
     )
 
 
+def read_comparison(column_map: ColumnMap | str | Path, data: str | Path | None = None) -> pd.DataFrame:
+    """Read the conversations that those of a study are compared with.
+
+    Use it for a column map with a table ``[comparison]``, such as conversations that were left out of a data set
+    because they failed. Shares are not computed here: pass ``column_map.comparison.counts`` and ``.total`` to
+    `statement_shares`.
+
+    Parameters
+    ----------
+    column_map : ColumnMap, str or Path
+        The map, its file, or the name of one that comes with the library.
+    data : str or Path, optional
+        The folder of the data, or one of the files in it. Left out: the bundled samples.
+
+    Returns
+    -------
+    DataFrame
+        One row per conversation, columns as in the file. ``attrs["notes"]`` tells how the file was read, and the number
+        of conversations.
+
+    Raises
+    ------
+    StudyError
+        If the map has no table ``[comparison]``.
+    FileError
+        If the file is not there or cannot be read.
+    ColumnError
+        If a column that the map names is missing or not numeric.
+
+    See Also
+    --------
+    read_study_data : The study's own conversations.
+    share_contrasts : How far the shares of the two differ.
+
+    Examples
+    --------
+    >>> import alliance_stats as al
+    >>> comparison = al.read_column_map("esconv").comparison
+    >>> comparison.label, comparison.counts["exploratory"]
+    ('failed conversations', ('Questions', 'Question'))
+    """
+    if not isinstance(column_map, ColumnMap):
+        column_map = read_column_map(column_map)
+    comparison = column_map.comparison
+    if comparison is None:
+        raise StudyError.build(
+            "The column map names no conversations to compare with.", hint="add a table [comparison] to it."
+        )
+    path = _comparison_path(comparison, data)
+    frame = read_table(path, missing=column_map.missing, sheet=comparison.sheet)
+    require_named_columns(frame, comparison.named_columns, hint="correct [comparison] in the column map.")
+    for name in comparison.named_columns:
+        numeric_values(frame, name)
+    simulated = ["These data are simulated: no patient took part."] if column_map.simulated else []
+    said = f"{comparison.label} ({path.name}): {len(frame)} rows."
+    frame.attrs = {"notes": (*simulated, *frame.attrs["notes"], said)}
+    return frame
+
+
+def _comparison_path(comparison: Comparison, data: str | Path | None) -> Path:
+    """Return the path of the conversations to compare with: in the folder of the data, or beside the data file."""
+    if data is None:
+        return _bundled(DataFile(path=comparison.path, sheet=comparison.sheet))
+    given = Path(data)
+    folder = given if given.is_dir() else given.parent
+    if not (folder / comparison.path).is_file():
+        raise FileError.build(
+            f"There is no file '{comparison.path}' with the {comparison.label}.",
+            hint="put it into the folder of the data, or remove [comparison] from the column map.",
+        )
+    return folder / comparison.path
+
+
 def _shipped_names() -> list[str]:
     """Return the names of the maps that come with the library."""
     return sorted(file.stem for file in _SHIPPED.glob("*.toml"))
@@ -195,8 +272,11 @@ def _bundled(file: DataFile) -> Path:
 def _read(column_map: ColumnMap, file: DataFile, path: Path) -> pd.DataFrame:
     """Return one data file, its ids kept as they are written."""
     joins = {name for entry in column_map.files for name in entry.join_on}
-    ids = {*id_columns(column_map.columns), *joins, *column_map.row_key} - {column_map.columns.get("session", "")}
-    exempt = {column_map.columns["patient"], column_map.columns.get("session", ""), *joins}
+    course = {column_map.course} if column_map.course else set()
+    ids = {*id_columns(column_map.columns), *joins, *column_map.row_key, *course} - {
+        column_map.columns.get("session", "")
+    }
+    exempt = {column_map.columns["patient"], column_map.columns.get("session", ""), *joins, *course}
     return read_table(path, ids=ids, missing=column_map.missing, exempt=exempt, sheet=file.sheet)
 
 
@@ -205,7 +285,8 @@ def _named_columns(column_map: ColumnMap) -> list[str]:
     parts = (column_map.alliance, column_map.outcome, column_map.statements)
     named = [name for part in parts if part is not None for name in part.named_columns]
     own = set(column_map.columns)
-    keys = [name for name in (*column_map.row_key, *column_map.random) if name not in own]
+    course = () if column_map.course is None else (column_map.course,)
+    keys = [name for name in (*column_map.row_key, *column_map.random, *course) if name not in own]
     return list(dict.fromkeys([*column_map.columns.values(), *named, *keys]))
 
 

@@ -1,18 +1,27 @@
-"""The schema of column maps: what a TOML file may say, and the values it becomes."""
+"""The schema of column maps: what a TOML file may say, and how it becomes a column map."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-from alliance_stats.columns import CANONICAL
+from alliance_stats.columns import CANONICAL, ID_COLUMNS
+from alliance_stats.loaders.map_values import (
+    Better,
+    ColumnMap,
+    Comparison,
+    DataFile,
+    How,
+    Items,
+    Level,
+    Measure,
+    StatementColumns,
+)
 from alliance_stats.loaders.toml_table import TomlTable
 
-Level = Literal["session", "conversation"]
-How = Literal["inner", "left"]
-Better = Literal["higher", "lower"]
+__all__ = ["ColumnMap", "Comparison", "DataFile", "How", "Measure", "StatementColumns", "parse_column_map"]
+
 _TOP_KEYS = (
     "study",
     "level",
@@ -28,151 +37,10 @@ _TOP_KEYS = (
     "outcome",
     "statements",
     "random",
+    "levels",
+    "comparison",
 )
-_MEASURE_KEYS = ("label", "column", "instrument", "items", "score", "published_total", "published_key_note")
-Items = str | tuple[str, ...] | Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One data file of a study.
-
-    Parameters
-    ----------
-    path : str or None
-        Relative to the folder of the data; None if the file is named when the study is run.
-    join_on : tuple of str
-        Columns that tie its rows to those of the first file; empty for the first file.
-    how : {"inner", "left"}
-        Keep rows found in both files, or all rows of the files before.
-    sheet : str or None
-        Sheet of a workbook.
-    """
-
-    path: str | None = None
-    join_on: tuple[str, ...] = ()
-    how: How = "inner"
-    sheet: str | None = None
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Where the alliance or the outcome is: items of an instrument, or a finished column.
-
-    Parameters
-    ----------
-    label : str
-        For tables and axes, with the range where known.
-    column : str or None
-        A column that holds the score; then there is no instrument.
-    instrument, score : str or None
-        Key of the instrument, and which of its scores.
-    items : str, tuple of str, mapping or None
-        A pattern such as ``"wai{}"``, the item columns in order, or item number to column.
-    better : {"higher", "lower"} or None
-        Which direction is improvement; outcomes only.
-    initial : str or None
-        Column with the value before treatment; outcomes only.
-    published_total : str or None
-        Column with the total the authors computed.
-    published_key_note : str or None
-        How their scoring differs.
-    """
-
-    label: str
-    column: str | None = None
-    instrument: str | None = None
-    items: Items | None = None
-    score: str | None = None
-    better: Better | None = None
-    initial: str | None = None
-    published_total: str | None = None
-    published_key_note: str | None = None
-
-    @property
-    def named_columns(self) -> tuple[str, ...]:
-        """Columns the data must have; items of a pattern are not among them."""
-        items: tuple[str, ...] = ()
-        if isinstance(self.items, Mapping):
-            items = tuple(self.items.values())
-        elif isinstance(self.items, tuple):
-            items = self.items
-        singles = (self.column, self.initial, self.published_total)
-        return (*items, *(name for name in singles if name is not None))
-
-
-@dataclass(frozen=True)
-class StatementColumns:
-    """Which columns count which statements: by a codebook, or by categories given here.
-
-    Parameters
-    ----------
-    codebook : str or None
-        Key of a codebook that assigns its codes to categories.
-    counts_pattern : str or None
-        With a codebook: name of the count column of a code, such as ``"n_{}"``.
-    counts : mapping of str to tuple of str
-        Without a codebook: category to its count columns.
-    total : str or None
-        Column with the number of all statements; the sum of all counts if None.
-    """
-
-    codebook: str | None = None
-    counts_pattern: str | None = None
-    counts: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
-    total: str | None = None
-
-    @property
-    def named_columns(self) -> tuple[str, ...]:
-        """Columns the data must have; those of a pattern are not among them."""
-        counted = tuple(name for names in self.counts.values() for name in names)
-        return counted if self.total is None else (*counted, self.total)
-
-
-@dataclass(frozen=True)
-class ColumnMap:
-    """How the columns of a data set fit a study.
-
-    Parameters
-    ----------
-    study : str
-        The study it is for.
-    level : {"session", "conversation"}
-        One row per patient and session, or one row per conversation.
-    title, source : str
-        What the data are; citation with licence.
-    simulated : bool
-        True if no person took part.
-    notes : tuple of str
-        Sentences for the report: what these data cannot show.
-    files : tuple of DataFile
-        The first is the base, the others are joined to it.
-    columns : mapping of str to str
-        Canonical name to column.
-    row_key : tuple of str
-        Columns that together name a row, where patient and session do not.
-    missing : tuple of str or float
-        Cells that mean 'no answer'.
-    alliance, outcome : Measure or None
-    statements : StatementColumns or None
-    random : tuple of str
-        Grouping columns with a random intercept.
-    """
-
-    study: str
-    level: Level
-    title: str
-    simulated: bool
-    source: str
-    files: tuple[DataFile, ...]
-    columns: Mapping[str, str]
-    notes: tuple[str, ...] = ()
-    row_key: tuple[str, ...] = ()
-    missing: tuple[str | float, ...] = ()
-    alliance: Measure | None = None
-    outcome: Measure | None = None
-    statements: StatementColumns | None = None
-    random: tuple[str, ...] = ()
+_MEASURE_KEYS = ("label", "column", "instrument", "items", "score", "published_total", "published_key_note", "storage")
 
 
 def parse_column_map(content: Mapping[str, Any], file_name: str) -> ColumnMap:
@@ -198,21 +66,28 @@ def parse_column_map(content: Mapping[str, Any], file_name: str) -> ColumnMap:
     top.allow(_TOP_KEYS)
     level: Level = "session" if top.choice("level", ("session", "conversation")) == "session" else "conversation"
     columns = _columns(top.table("columns"), level)
+    files = _files(top)
+    levels = top.optional_table("levels")
+    statements = _statements(top.optional_table("statements"))
     return ColumnMap(
         study=top.text("study"),
         level=level,
         title=top.text("title"),
         simulated=top.truth("simulated"),
         source=top.text("source"),
-        files=_files(top),
+        files=files,
         columns=columns,
         notes=top.optional_texts("note"),
         row_key=top.optional_texts("row_key"),
+        units=_units(levels, columns),
+        course=_course(levels, columns, level),
         missing=top.optional_cells("missing"),
         alliance=_measure(top.optional_table("alliance"), outcome=False),
         outcome=_measure(top.optional_table("outcome"), outcome=True),
-        statements=_statements(top.optional_table("statements")),
+        statements=statements,
         random=_groups(top.optional_table("random"), columns),
+        slopes=_slopes(top.optional_table("random")),
+        comparison=_comparison(top.optional_table("comparison"), level, statements, files),
     )
 
 
@@ -230,13 +105,19 @@ def _files(top: TomlTable) -> tuple[DataFile, ...]:
 def _file(table: TomlTable, *, first: bool) -> DataFile:
     """Return one data file."""
     table.allow(("path", "how", "sheet") if first else ("path", "join_on", "how", "sheet"))
-    path = table.optional_text("path")
-    if path is not None and (path.startswith(("/", "\\")) or ":" in path or ".." in path.replace("\\", "/").split("/")):
-        raise table.error(f"path '{path}' leaves the folder of the data.", "give a path relative to that folder.")
+    path = _path(table) if table.has("path") else None
     join_on = () if first else table.texts("join_on")
     how: How = "left" if table.optional_choice("how", ("inner", "left")) == "left" else "inner"
     sheet = table.optional_text("sheet")
     return DataFile(path=path, join_on=join_on, how=how, sheet=sheet)
+
+
+def _path(table: TomlTable) -> str:
+    """Return a path that stays in the folder of the data."""
+    path = table.text("path")
+    if path.startswith(("/", "\\")) or ":" in path or ".." in path.replace("\\", "/").split("/"):
+        raise table.error(f"path '{path}' leaves the folder of the data.", "give a path relative to that folder.")
+    return path
 
 
 def _columns(table: TomlTable, level: Level) -> Mapping[str, str]:
@@ -266,6 +147,8 @@ def _measure(table: TomlTable | None, *, outcome: bool) -> Measure | None:
     column = None if by_items else table.text("column")
     instrument = table.text("instrument") if by_items else None
     score = table.text("score") if by_items else None
+    if table.has("storage") and not by_items:
+        raise table.error("'storage' goes with an instrument.", "remove it; a finished column is taken as it is.")
     better: Better | None = None
     if outcome:
         better = "higher" if table.choice("better", ("higher", "lower")) == "higher" else "lower"
@@ -279,6 +162,7 @@ def _measure(table: TomlTable | None, *, outcome: bool) -> Measure | None:
         initial=table.optional_text("initial") if outcome else None,
         published_total=table.optional_text("published_total"),
         published_key_note=table.optional_text("published_key_note"),
+        storage=table.optional_text("storage"),
     )
 
 
@@ -287,6 +171,13 @@ def _items(table: TomlTable) -> Items:
     items: Items = table.text_or_texts_or_names("items")
     if isinstance(items, str):
         _require_pattern(table, "items", items)
+    elif isinstance(items, Mapping):
+        wrong = [number for number in items if not number.isdecimal()]
+        if wrong:
+            raise table.error(
+                f"'items' names item '{wrong[0]}', which is no item number.",
+                'for example items = {1 = "q1", 2 = "q7"}.',
+            )
     return items
 
 
@@ -325,12 +216,83 @@ def _groups(table: TomlTable | None, columns: Mapping[str, str]) -> tuple[str, .
     """Return the grouping columns with a random intercept."""
     if table is None:
         return ()
-    table.allow(("groups",))
+    table.allow(("groups", "slopes"))
     groups = table.texts("groups")
     unmapped = [name for name in groups if name in CANONICAL and name not in columns]
     if unmapped:
         raise table.error(f"'{unmapped[0]}' is not among the [columns].", "name its column there, or take it out here.")
     return groups
+
+
+def _slopes(table: TomlTable | None) -> bool:
+    """Return whether slopes may vary between patients; they may if nothing is said."""
+    return table is None or not table.has("slopes") or table.truth("slopes")
+
+
+def _units(table: TomlTable | None, columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the grouping columns by which predictors are split; patient and therapist, if mapped, unless given."""
+    if table is not None:
+        table.allow(("units", "course"))
+    if table is None or not table.has("units"):
+        return tuple(name for name in ("patient", "therapist") if name in columns)
+    units = table.texts("units")
+    for name in units:
+        if name not in ID_COLUMNS:
+            raise table.error(
+                f"'units' names '{name}', which is no grouping column.", f"write some of: {', '.join(ID_COLUMNS)}."
+            )
+        if name not in columns:
+            raise table.error(f"'{name}' is not among the [columns].", "name its column there, or take it out here.")
+        if units.count(name) > 1:
+            raise table.error(f"'units' names '{name}' more than once.", "name each level once, from the inside out.")
+    return units
+
+
+def _course(table: TomlTable | None, columns: Mapping[str, str], level: Level) -> str | None:
+    """Return the column that names one course of treatment, None if the patient does."""
+    if table is None or not table.has("course"):
+        return None
+    course = table.text("course")
+    if level == "conversation":
+        raise table.error("'course' is for sessions; a conversation has no session before.", "remove it.")
+    taken = [name for name, column in columns.items() if course in (name, column) and name != "dyad"]
+    if taken:
+        raise table.error(
+            f"'course' names the column of '{taken[0]}'.",
+            "name the column that tells courses of treatment apart; leave it out if each patient has one course.",
+        )
+    return course
+
+
+def _comparison(
+    table: TomlTable | None, level: Level, statements: StatementColumns | None, files: tuple[DataFile, ...]
+) -> Comparison | None:
+    """Return the conversations to compare with."""
+    if table is None:
+        return None
+    table.allow(("path", "label", "total", "counts", "sheet"))
+    if level != "conversation" or statements is None:
+        raise table.error(
+            'needs level = "conversation" and [statements].',
+            "the shares of statements of two sets of conversations are compared; remove it for sessions.",
+        )
+    path = _path(table)
+    if path in [file.path for file in files]:
+        raise table.error(f"path '{path}' is among [[files]] already.", "name the file of the other conversations.")
+    counts = _counts(table.table("counts"))
+    differ = sorted(set(counts) ^ set(statements.counts))
+    if statements.codebook is None and differ:
+        raise table.error(
+            f"category '{differ[0]}' is in one of [statements.counts] and [comparison.counts] only.",
+            "give both the same categories.",
+        )
+    return Comparison(
+        path=path,
+        label=table.text("label"),
+        counts=counts,
+        total=table.optional_text("total"),
+        sheet=table.optional_text("sheet"),
+    )
 
 
 def _require_pattern(table: TomlTable, key: str, pattern: str) -> None:

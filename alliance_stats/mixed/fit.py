@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import block_diag, solve_triangular
+from scipy.linalg import solve_triangular
 
 from alliance_stats.errors import DataError, ModelError, unknown_name
 from alliance_stats.mixed.crossproducts import CrossProducts
-from alliance_stats.mixed.design import Design
+from alliance_stats.mixed.design import Design, Weights
 from alliance_stats.mixed.factor import FixedPart, fixed_part
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.mixed.modes import Modes, conditional_modes
 from alliance_stats.mixed.notes import fit_notes
 from alliance_stats.mixed.optimise import Optimum
-from alliance_stats.mixed.scaling import Scaling, Standardised, theta_from_user, theta_to_user
+from alliance_stats.mixed.scaling import Scaling, Standardised, standard_theta, theta_to_user
 from alliance_stats.mixed.variances import fixed_variance, random_variances, variance_table
 from alliance_stats.mixed.wald import wald_table
 from alliance_stats.result import Result
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Effects: TypeAlias = Literal["fixed", "random", "levels"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LmmFit(Result):
     """A fitted linear mixed model; made by `lmm`.
 
@@ -70,6 +70,9 @@ class LmmFit(Result):
             dropped=standardised.dropped,
         )
         return replace(fit, notes=fit_notes(fit))
+
+    def __repr__(self) -> str:
+        return f"LmmFit({self.formula!r}, method={self.method!r}, n={self.n_obs}, criterion={self.criterion:.4f})"
 
     @property
     def formula(self) -> str:
@@ -341,30 +344,40 @@ class LmmFit(Result):
         """Return the criterion at another theta, in lme4's order and on lme4's scale."""
         reml = self.method == "REML"
         shift = self.scaling.criterion_shift_reml if reml else self.scaling.criterion_shift_ml
-        return fixed_part(self.cross_products, self._standardised_theta(theta), reml=reml).criterion + shift
+        standardised = standard_theta(self.design, self.cross_products, self.scaling, theta)
+        return fixed_part(self.cross_products, standardised, reml=reml).criterion + shift
 
-    def _standardised_theta(self, theta: Floats) -> Floats:
-        """Return lme4's theta for standardised columns, shape (n_theta,)."""
-        terms, groupings = self.design.terms, self.design.groupings
-        if np.shape(theta) != self.theta.shape:
-            raise ModelError.build(
-                f"theta has {np.size(theta)} values; this model has {self.theta.size}.",
-                hint="see fit.theta for the order.",
-            )
-        blocks: dict[int, Floats] = {}
-        start = 0
-        for k in sorted(range(len(terms)), key=lambda k: -len(terms[k].grouping.labels)):
-            q = len(terms[k].names)
-            upper = np.zeros((q, q))
-            upper[np.triu_indices(q)] = theta[start : start + q * (q + 1) // 2]
-            blocks[k] = upper.T
-            start += q * (q + 1) // 2
-        lambdas = [
-            block_diag(*(blocks[k] for k in range(len(terms)) if terms[k].grouping is groupings[g]))
-            for g in self.cross_products.order
-        ]
-        transforms = [self.scaling.z_transforms[g] for g in self.cross_products.order]
-        return theta_from_user(lambdas, self.cross_products.patterns, transforms)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fit without its data as plain values, ready for JSON; see `from_dict`."""
+        return {
+            **super().to_dict(),
+            "formula": self.formula,
+            "method": self.method,
+            "theta": [float(value) for value in self.theta],
+            "criterion": self.criterion,
+            "weighted": self.design.weights is not None,
+        }
+
+    @classmethod
+    def from_dict(cls, stored: dict[str, Any], data: Any, *, weights: Weights = None) -> LmmFit:
+        """Rebuild a fit from what `to_dict` gave and the same data, without searching again.
+
+        Parameters
+        ----------
+        stored : dict
+        data : DataFrame
+            The data of the fit; they are not stored.
+        weights : str or array-like, optional
+            As in the fit.
+
+        Raises
+        ------
+        DataError
+            If the criterion at the stored theta is another one: the data or weights differ.
+        """
+        from alliance_stats.mixed.lmm import rebuild_fit
+
+        return rebuild_fit(stored, data, weights)
 
     def summary(self) -> str:
         """Return the fit as text, in the form lme4 users know."""

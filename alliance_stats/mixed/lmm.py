@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
-from alliance_stats.errors import ConvergenceError, ModelError, listing
+import numpy as np
+
+from alliance_stats.columns import nested_within
+from alliance_stats.errors import ConvergenceError, DataError, ModelError, listing
 from alliance_stats.mixed.crossproducts import CrossProducts, cross_products
 from alliance_stats.mixed.design import Design, Weights, build_design, require_identified
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.formula import parse_formula
-from alliance_stats.mixed.optimise import Optimum, minimise
-from alliance_stats.mixed.scaling import Standardised, standardise
+from alliance_stats.mixed.optimise import Optimum, minimise, optimum_at
+from alliance_stats.mixed.scaling import Standardised, standard_theta, standardise
 
 Method: TypeAlias = Literal["REML", "ML"]
 
@@ -103,6 +107,33 @@ def fit_design(design: Design, *, method: Method) -> LmmFit:
     -------
     LmmFit
     """
+    standardised, cp = _prepare(design)
+    optimum = minimise(cp, reml=method == "REML")
+    _require_converged(optimum, standardised, cp)
+    return LmmFit.from_optimum(design, standardised, cp, optimum, method=method)
+
+
+def rebuild_fit(stored: dict[str, Any], data: Any, weights: Weights) -> LmmFit:
+    """Return the fit that was stored, on the same data; see LmmFit.from_dict."""
+    design = build_design(parse_formula(str(stored["formula"])), data, weights)
+    require_identified(design)
+    standardised, cp = _prepare(design)
+    method: Method = "REML" if stored["method"] == "REML" else "ML"
+    theta = standard_theta(design, cp, standardised.scaling, np.asarray(stored["theta"], dtype=float))
+    fit = LmmFit.from_optimum(design, standardised, cp, optimum_at(cp, theta, reml=method == "REML"), method=method)
+    kept = np.array([record["estimate"] for record in stored["tidy"]])
+    same_effects = np.allclose(fit.fixed_effects, kept, rtol=1e-6, atol=1e-8 * float(np.abs(kept).max(initial=0.0)))
+    if abs(fit.criterion - stored["criterion"]) > 1e-8 * max(1.0, abs(stored["criterion"])) or not same_effects:
+        raise DataError.build(
+            f"These data are not those of the stored fit: its criterion is {stored['criterion']:.6f}, theirs "
+            f"{fit.criterion:.6f}; the fixed effects {'agree' if same_effects else 'differ'}.",
+            hint="pass the data and weights that the fit was made with.",
+        )
+    return fit
+
+
+def _prepare(design: Design) -> tuple[Standardised, CrossProducts]:
+    """Return standardised columns and their cross-products, once the design is known to be manageable."""
     _require_manageable(design)
     standardised = standardise(design)
     n, p = design.n_rows, len(standardised.scaling.x_kept)
@@ -110,10 +141,7 @@ def fit_design(design: Design, *, method: Method) -> LmmFit:
         raise ModelError.build(
             f"{p} fixed effects cannot be estimated from {n} rows.", hint="leave out predictors or add observations."
         )
-    cp = cross_products(standardised.factors, standardised.fixed, n)
-    optimum = minimise(cp, reml=method == "REML")
-    _require_converged(optimum, standardised, cp)
-    return LmmFit.from_optimum(design, standardised, cp, optimum, method=method)
+    return standardised, cross_products(standardised.factors, standardised.fixed, n)
 
 
 def _require_manageable(design: Design) -> None:
@@ -133,9 +161,7 @@ def _require_manageable(design: Design) -> None:
 
 def _is_chain(groupings: Any) -> bool:
     """Tell whether each factor is nested in the next larger one."""
-    from alliance_stats.columns import nested_within
-
-    return all(nested_within(a.codes, b.codes) for a, b in itertools.pairwise(groupings))
+    return all(nested_within(a.codes, b.codes) for a, b in pairwise(groupings))
 
 
 def _require_converged(optimum: Optimum, standardised: Standardised, cp: CrossProducts) -> None:

@@ -111,6 +111,30 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
     )
 
 
+def optimum_at(cp: CrossProducts, theta: Floats, *, reml: bool) -> Optimum:
+    """Return the record of a theta that is known to be the optimum, without a search.
+
+    Parameters
+    ----------
+    cp : CrossProducts
+    theta : ndarray, shape (n_theta,)
+    reml : bool
+    """
+    found = evaluate(cp, theta, reml=reml)
+    _, promise = _step(found, found.hessian, lower_bounds(cp.patterns), 0.0)
+    return Optimum(
+        theta=theta,
+        criterion=found.criterion,
+        gradient=found.gradient,
+        promise=promise,
+        n_evaluations=1,
+        method="newton",
+        converged=bool(promise < ACCEPTED_GRADIENT),
+        singular=is_singular(cp, theta),
+        restarts=0,
+    )
+
+
 def is_singular(cp: CrossProducts, theta: Floats) -> bool:
     """Tell whether a relative covariance matrix is not of full rank, whatever the units."""
     for lam in unpack(theta, cp.patterns):

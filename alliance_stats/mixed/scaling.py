@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from alliance_stats.errors import ModelError
-from alliance_stats.mixed.crossproducts import Factor
+from alliance_stats.mixed.crossproducts import CrossProducts, Factor
 from alliance_stats.mixed.design import Design, DesignTerm, Grouping
 from alliance_stats.mixed.encoder import INTERCEPT
 from alliance_stats.mixed.levelsums import Column, Floats
@@ -225,12 +226,36 @@ def theta_to_user(theta: Floats, patterns: Sequence[Pattern], transforms: Sequen
     return [lower_root(t @ lam) for t, lam in zip(transforms, unpack(theta, patterns), strict=True)]
 
 
-def theta_from_user(lambdas: Sequence[Floats], patterns: Sequence[Pattern], transforms: Sequence[Floats]) -> Floats:
-    """Return the standardised theta of Lambdas for the user's columns, shape (n_theta,)."""
-    roots = [
-        lower_root(np.asarray(np.linalg.solve(t, lam), dtype=float)) for t, lam in zip(transforms, lambdas, strict=True)
-    ]
-    return pack(roots, patterns)
+def standard_theta(design: Design, cp: CrossProducts, scaling: Scaling, theta: Sequence[float] | Floats) -> Floats:
+    """Return the theta of standardised columns for a theta of the user's columns, shape (n_theta,).
+
+    Parameters
+    ----------
+    design : Design
+    cp : CrossProducts
+    scaling : Scaling
+    theta : array-like, shape (n_theta,)
+        In lme4's order: terms by decreasing number of levels, each lower triangle column by column.
+    """
+    terms, groupings = design.terms, design.groupings
+    n_theta = sum(len(t.names) * (len(t.names) + 1) // 2 for t in terms)
+    if np.shape(theta) != (n_theta,):
+        raise ModelError.build(
+            f"theta has {np.size(theta)} values; this model has {n_theta}.", hint="see fit.theta for the order."
+        )
+    blocks: dict[int, Floats] = {}
+    start = 0
+    for k in sorted(range(len(terms)), key=lambda k: -len(terms[k].grouping.labels)):
+        q = len(terms[k].names)
+        upper = np.zeros((q, q))
+        upper[np.triu_indices(q)] = theta[start : start + q * (q + 1) // 2]
+        blocks[k] = upper.T
+        start += q * (q + 1) // 2
+    roots = []
+    for g in cp.order:
+        lam = block_diag(*(blocks[k] for k in range(len(terms)) if terms[k].grouping is groupings[g]))
+        roots.append(lower_root(np.asarray(np.linalg.solve(scaling.z_transforms[g], lam), dtype=float)))
+    return pack(roots, cp.patterns)
 
 
 def lower_root(root: Floats) -> Floats:

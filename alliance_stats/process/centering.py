@@ -175,7 +175,7 @@ def _check_options(lag: int, detrend: str | None, weights: str) -> None:
     """Raise a DataError for an option that is not known."""
     if isinstance(lag, bool) or not isinstance(lag, int | np.integer) or lag < 0:
         raise DataError.build(
-            f"lag={lag} is not a number of sessions.", hint="pass 0 for the same session or 1 for the session before."
+            f"lag={lag!r} is not a number of sessions.", hint="pass 0 for the same session or 1 for the session before."
         )
     if detrend is not None and detrend not in get_args(Detrend):
         raise unknown_name(DataError, "detrend option", str(detrend), [*get_args(Detrend), "None"])
@@ -325,7 +325,7 @@ def _lagged(
         out[name] = shifted
     if np.isnan(out[f"{column}_lag{lag}"]).all():
         raise DataError.build(
-            f"No {groups.first} has ratings of '{column}' {lag} sessions apart; session numbers run over "
+            f"No {groups.first} has ratings of '{column}' at a lag of {lag}; session numbers run over "
             f"{numbers[-1] - numbers[0] + 1} sessions at most.",
             hint="use a smaller lag, and check that session numbers count 1, 2, 3, ... within the patient.",
         )

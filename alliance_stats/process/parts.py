@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import group_codes, numeric_values, require_columns
+from alliance_stats.columns import ID_COLUMNS, group_codes, numeric_values, require_columns
 from alliance_stats.errors import DataError, listing
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.formula import parse_formula
@@ -75,6 +75,7 @@ def fit_levels(
     random: Sequence[str] | None,
 ) -> LevelModel:
     """Fit the parts and covariates on the complete rows."""
+    _check_covariates(covariates, levels)
     bars, skipped = random_bars(table, levels, random)
     formula = write_formula(outcome, parts, covariates, bars)
     groups = grouping_columns(formula)
@@ -166,6 +167,16 @@ def check_roles(outcome: str, predictors: Sequence[str], covariates: Sequence[st
         )
     if len(set(predictors)) < len(predictors):
         raise DataError.build("A predictor is named twice.", hint=hint)
+
+
+def _check_covariates(covariates: Sequence[str], levels: Mapping[str, str]) -> None:
+    """Raise a DataError when a covariate would turn people or places into terms of the model."""
+    grouping = [name for name in covariates if name in (*ID_COLUMNS, *levels.values())]
+    if grouping:
+        raise DataError.build(
+            f"'{grouping[0]}' groups the rows and cannot be a covariate: every one of its values would become a term.",
+            hint='leave it out; groups get a random intercept, by default or with random=("patient", "therapist").',
+        )
 
 
 def complete_rows(frame: pd.DataFrame, outcome: str, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -63,10 +63,20 @@ def build_grid(frame: pd.DataFrame, *, style: Style, digits: int, labels: Mappin
 
 
 def _apa_order(frame: pd.DataFrame) -> list[str]:
-    """Return the columns to print: model first, the interval once, its level only when levels differ."""
+    """Return the columns to print: model first, the interval once, nothing that another column says already.
+
+    The interval's level stands in its heading unless levels differ, an outcome that all rows share in title and notes, and
+    the predictor and the numbers of its part in the term.
+    """
     hidden = {"conf_high"} if {"conf_low", "conf_high"} <= set(frame.columns) else set()
     if interval_level(frame) is not None:
         hidden.add("conf_level")
+    if {"term", "predictor", "level", "estimate"} <= set(frame.columns):
+        hidden.add("predictor")
+    if {"outcome", "estimate"} <= set(frame.columns) and frame["outcome"].nunique() == 1:
+        hidden.add("outcome")
+    if "model" in frame and "term" in frame and frame["model"].nunique() == 1:
+        hidden.add("model")
     ordered = [str(column) for column in frame.columns if column not in hidden]
     return [*(["model"] if "model" in ordered else []), *(column for column in ordered if column != "model")]
 
@@ -74,6 +84,8 @@ def _apa_order(frame: pd.DataFrame) -> list[str]:
 def _apa_column(frame: pd.DataFrame, column: str, digits: int, labels: Mapping[str, str]) -> GridColumn:
     """Return one column in APA style."""
     symbol = column not in labels and is_symbol(column, frame)
+    if column == "model":
+        return _first_of_each_run(_plain_column(frame, column, digits, labels.get(column, _apa_label(frame, column))))
     if column == "conf_low" and "conf_high" in frame:
         ends = zip(_floats(frame["conf_low"]), _floats(frame["conf_high"]), strict=True)
         label = labels.get(column, interval_label(interval_level(frame)))
@@ -82,6 +94,13 @@ def _apa_column(frame: pd.DataFrame, column: str, digits: int, labels: Mapping[s
         cells = tuple(p_text(value) for value in _floats(frame[column]))
         return GridColumn(label=labels.get(column, display_label(column)), cells=cells, numeric=True, symbol=symbol)
     return _plain_column(frame, column, digits, labels.get(column, _apa_label(frame, column)), symbol=symbol)
+
+
+def _first_of_each_run(column: GridColumn) -> GridColumn:
+    """Return a column in which a text that repeats the row above is left blank."""
+    above = ("", *column.cells[:-1])
+    cells = tuple("" if cell == before else cell for cell, before in zip(column.cells, above, strict=True))
+    return replace(column, cells=cells)
 
 
 def _apa_label(frame: pd.DataFrame, column: str) -> str:

@@ -61,11 +61,19 @@ def html_grid(columns: Sequence[GridColumn], *, title: str, notes: Sequence[str]
         for row in _rows(columns)
     )
     caption = f"<caption>{escape(title)}</caption>" if title else ""
-    note = f'<p class="note"><i>Note.</i> {escape(" ".join(notes))}</p>' if notes else ""
+    note = _html_notes(notes)
     return (
         f'<div class="alliance-stats"><table>{caption}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table>{note}</div>"
     )
+
+
+def _html_notes(notes: Sequence[str]) -> str:
+    """Return up to two notes as a paragraph, more as a list that can be scanned."""
+    if len(notes) <= 2:
+        return f'<p class="note"><i>Note.</i> {escape(" ".join(notes))}</p>' if notes else ""
+    items = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return f'<div class="note"><i>Note.</i><ul>{items}</ul></div>'
 
 
 def latex_grid(columns: Sequence[GridColumn], *, title: str, notes: Sequence[str]) -> str:

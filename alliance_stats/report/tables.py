@@ -213,8 +213,8 @@ def _frame(result: Result | pd.DataFrame, model: str) -> pd.DataFrame:
     frame = frame.set_axis([_column_name(column) for column in frame.columns], axis=1)
     if not model:
         return frame
-    names = f"{model}: " + frame["model"].astype(str) if "model" in frame else model
-    return frame.assign(model=names)
+    several = "model" in frame and frame["model"].nunique() > 1
+    return frame.assign(model=f"{model}: " + frame["model"].astype(str) if several else model)
 
 
 def _column_name(column: object) -> str:

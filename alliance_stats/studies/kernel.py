@@ -160,7 +160,7 @@ def _client(notebook: dict[str, Any], scratch: Path) -> Any:
         import ipykernel  # noqa: F401
         from jupyter_client.kernelspec import KernelSpecManager
         from nbclient import NotebookClient
-        from nbformat import from_dict
+        from nbformat import reads
     except ModuleNotFoundError as error:
         raise notebooks_extra_missing() from error
     folder = scratch / "kernels" / _KERNEL
@@ -171,7 +171,9 @@ def _client(notebook: dict[str, Any], scratch: Path) -> Any:
     specs = KernelSpecManager()
     specs.kernel_dirs = [str(folder.parent)]
     settings = {"timeout": None, "record_timing": False, "startup_timeout": 120, "shutdown_kernel": "immediate"}
-    client = NotebookClient(from_dict(notebook), kernel_name=_KERNEL, **settings)
+    # Sources saved as lists of lines, as Jupyter writes them, become one text.
+    joined = reads(json.dumps(notebook), as_version=4)
+    client = NotebookClient(joined, kernel_name=_KERNEL, **settings)
     manager = client.create_kernel_manager()
     manager.kernel_spec_manager = specs
     manager.connection_file = str(scratch / "connection.json")

@@ -72,6 +72,12 @@ def test_every_key_arrives(write: WriteFile) -> None:
     )
     assert dict(parsed.columns) == {"patient": "pid", "session": "week", "therapist": "th"}
     assert parsed.random == ("patient", "therapist")
+    assert parsed.slopes is True
+
+
+def test_slopes_can_be_forbidden(write: WriteFile) -> None:
+    text = FULL.replace('groups = ["patient", "therapist"]', 'groups = ["patient", "therapist"]\nslopes = false')
+    assert read_column_map(write("ward.toml", text)).slopes is False
 
 
 def test_measures_arrive(write: WriteFile) -> None:

@@ -322,7 +322,8 @@ BAD: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], dict[str, Any], typ
         DataError,
         r"No row has all of distress(?s:.*)same sessions",
     ),
-    ("long lag", lambda f: f, {"lag": 6}, DataError, r"6 sessions apart(?s:.*)smaller lag"),
+    ("long lag", lambda f: f, {"lag": 6}, DataError, r"at a lag of 6(?s:.*)smaller lag"),
+    ("names as covariate", lambda f: f, {"covariates": ["therapist"]}, DataError, r"'therapist' groups(?s:.*)random="),
     ("negative lag", lambda f: f, {"lag": -1}, DataError, r"lag=-1"),
 ]
 

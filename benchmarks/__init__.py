@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy of the engine beside others; run with ``python -m benchmarks``."""
