@@ -79,6 +79,11 @@ class Crossed:
         """Number of outer random effects."""
         return int(self.ux.shape[0])
 
+    @property
+    def single(self) -> bool:
+        """Whether every outer factor has one effect per level."""
+        return all(width == 1 for _, _, width in self.spans)
+
 
 def build_crossed(
     codes: Codes, n_levels: int, columns: Sequence[Column], outer: Sequence[Outer], fixed: Sequence[Column]

@@ -46,11 +46,6 @@ class OuterFactor:
     log_determinant: float
     removed: Floats
 
-    @property
-    def is_diagonal(self) -> bool:
-        """Whether every outer factor has one effect per level."""
-        return bool(self.lam.nnz <= self.lam.shape[0])
-
 
 @dataclass(frozen=True)
 class Derivatives:
@@ -78,7 +73,7 @@ def eliminate_outer(crossed: Crossed, elimination: Elimination, lambdas: Sequenc
     ux = crossed.ux - sum(z @ k.T for z, k in zip(crossed.zu_t, stage.k_zx, strict=True))
     uu, entries = _schur(crossed, stage.k)
     lam = _block_diagonal(crossed, lambdas)
-    root, info = lapack.dpotrf(_penalised(uu, lam), lower=1, overwrite_a=1, clean=1)
+    root, info = lapack.dpotrf(_penalised(uu, lam, single=crossed.single), lower=1, overwrite_a=1, clean=1)
     if info:
         raise np.linalg.LinAlgError("the outer factor is not positive definite")
     k_ux = _apply(lam, root, ux)
@@ -88,7 +83,7 @@ def eliminate_outer(crossed: Crossed, elimination: Elimination, lambdas: Sequenc
 
 def _block_diagonal(crossed: Crossed, lambdas: Sequence[Floats]) -> sp.csr_array:
     """Return Lambda of all outer effects, shape (n_outer, n_outer)."""
-    if all(lam.size == 1 for lam in lambdas):
+    if crossed.single:
         diagonal = [np.full(n, lam[0, 0]) for (_, n, _), lam in zip(crossed.spans, lambdas, strict=True)]
         return sp.csr_array(sp.dia_array((np.concatenate(diagonal)[None], [0]), shape=(crossed.n_outer,) * 2))
     parts = [sp.kron(sp.eye_array(n), lam) for (_, n, _), lam in zip(crossed.spans, lambdas, strict=True)]
@@ -109,10 +104,10 @@ def _schur(crossed: Crossed, k: Floats) -> tuple[sp.csr_array, Floats | None]:
     return crossed.pairs.symmetric(values), values
 
 
-def _penalised(uu: sp.csr_array, lam: sp.csr_array) -> Floats:
-    """Return I + Lambda' uu Lambda, shape (n_outer, n_outer), Fortran order."""
+def _penalised(uu: sp.csr_array, lam: sp.csr_array, *, single: bool) -> Floats:
+    """Return I + Lambda' uu Lambda, shape (n_outer, n_outer), Fortran order; ``single``: Lambda is diagonal."""
     n = uu.shape[0]
-    if lam.nnz <= n:
+    if single:
         diagonal = lam.diagonal()
         scaled = sp.csr_array(
             (uu.data * np.repeat(diagonal, np.diff(uu.indptr)) * diagonal[uu.indices], uu.indices, uu.indptr),
@@ -165,7 +160,7 @@ def _project(crossed: Crossed, elimination: Elimination, factor: OuterFactor) ->
     zx = multiply(f, stage.zx - through)
     ux = factor.ux - factor.uu @ factor.k_ux
     inverse, _ = lapack.dpotri(factor.root.copy(order="K"), lower=1, overwrite_c=1)
-    if factor.is_diagonal and factor.entries is not None:
+    if crossed.single and factor.entries is not None:
         touched, scaled, covariance = _from_entries(crossed, factor, inverse)
     else:
         touched, scaled, covariance = _from_whole(crossed, factor, inverse)
@@ -248,10 +243,10 @@ def derivatives(
     inner_slope = projected.zz.sum(axis=2) - outer(explained, explained)
     slopes, scaled = [inner_slope], [inner_slope @ lambdas[0]]
     outer_explained = projected.ux @ basis
-    for (start, n, q), lam, part in zip(crossed.spans, lambdas[1:], projected.scaled, strict=True):
+    for k, ((start, n, q), lam) in enumerate(zip(crossed.spans, lambdas[1:], strict=True)):
         own = outer_explained[start : start + n * q].reshape(n, q, -1)
-        scaled.append(part - np.einsum("nir,njr->ij", own, own) @ lam)
-        slopes.append(_divide(scaled[-1], lam))
+        scaled.append(projected.scaled[k] - np.einsum("nir,njr->ij", own, own) @ lam)
+        slopes.append(_slope(crossed, factor, k, scaled[-1], lam, own))
     weights, moments = _weights(cp, crossed, projected, lambdas, residual)
     qq, xq = _directions(crossed, elimination, factor, weights, cp.patterns)
     return Derivatives(slopes, scaled, qq, xq, moments)
@@ -273,13 +268,24 @@ def crossed_scores(
     return found
 
 
-def _divide(scaled: Floats, lam: Floats) -> Floats:
-    """Return scaled Lambda^-1, or zeros where Lambda is too flat to divide by."""
+def _slope(crossed: Crossed, factor: OuterFactor, k: int, scaled: Floats, lam: Floats, own: Floats) -> Floats:
+    """Return the derivative by Lambda Lambda' of the k-th outer factor, shape (q, q).
+
+    It is ``scaled`` times the inverse of Lambda; where Lambda is too flat for that, it is formed from its definition.
+    """
     diagonal = np.abs(np.diagonal(lam))
-    if diagonal.min() < 1e-9 * max(1.0, diagonal.max()):
-        return np.zeros_like(scaled)
-    slope = np.linalg.solve(lam.T, scaled.T).T
-    return np.asarray((slope + slope.T) / 2.0)
+    if diagonal.min() > 1e-4 * max(1.0, diagonal.max()):
+        slope = np.linalg.solve(lam.T, scaled.T).T
+        return np.asarray((slope + slope.T) / 2.0)
+    start, n, q = crossed.spans[k]
+    rows = factor.uu[start : start + n * q].toarray()
+    solved = _apply(factor.lam, factor.root, rows.T)
+    total = -np.einsum("nir,njr->ij", own, own)
+    for i in range(q):
+        for j in range(q):
+            direct = rows[i::q][np.arange(n), start + j + q * np.arange(n)].sum()
+            total[i, j] += direct - np.einsum("nr,rn->", rows[i::q], solved[:, j::q])
+    return np.asarray(total)
 
 
 def _weights(

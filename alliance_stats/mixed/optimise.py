@@ -1,7 +1,12 @@
-"""Finding the optimum: guarded Newton steps first, then slower routes, and a check of what was found."""
+"""Finding the optimum: guarded Newton steps first, then slower routes, and checks of what was found.
+
+Theta is searched without bounds: the criterion depends on Lambda only through Lambda Lambda', so the sign of a column does not
+matter, and a zero variance is an ordinary minimum at zero instead of a corner.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,18 +16,24 @@ from scipy.optimize import minimize as scipy_minimize
 from alliance_stats.mixed.crossproducts import CrossProducts
 from alliance_stats.mixed.factor import Evaluation, criterion_at, evaluate
 from alliance_stats.mixed.levelsums import Floats
-from alliance_stats.mixed.parameters import lower_bounds, unpack
+from alliance_stats.mixed.parameters import components, identity_theta, lower_root, pack, unpack
 from alliance_stats.mixed.start import starting_theta
 
 TOLERANCE = 1e-12
 """A search ends when a Newton step promises to lower the criterion by less; the step is taken all the same."""
 
-MAX_STEPS = 60
-NEAR_ZERO = 1e-5
-"""A diagonal entry of Lambda below this (columns standardised, residual SD 1) is tried at exactly zero."""
+MAX_STEPS = 200
+ACCEPTED_PROMISE = 1e-6
+"""Largest decrease of the criterion that a further Newton step may promise at a solution called converged."""
 
-ACCEPTED_GRADIENT = 1e-4
-"""Largest decrease in the criterion that a further Newton step may promise at a solution called converged."""
+FLAT = 1e-8
+"""Relative covariances whose eigenvalue is below this (columns standardised, residual variance 1) are tried at zero."""
+
+RESTART_SIZES = (1.0, 0.1, 5.0)
+"""Lambda = size I: where the search begins again when a solution is singular, because other optima are likely then."""
+
+SMALL = 2_000
+"""Up to so many levels a singular solution is also checked by the slower routes: several optima are likely there."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Optimum:
     singular : bool
         Whether some combination of random effects has no variance.
     restarts : int
-        Searches started again from other points to check a boundary solution or after a failure.
+        Searches begun again from other points, after a failure or to check a singular solution.
     """
 
     theta: Floats
@@ -60,12 +71,18 @@ class Optimum:
 
 @dataclass(frozen=True)
 class _Search:
-    """A finished search from one start."""
+    """A finished search."""
 
     best: Evaluation
     promise: float
     n_evaluations: int
-    method: str
+    method: str = "newton"
+    restarts: int = 0
+
+    @property
+    def converged(self) -> bool:
+        """Whether the gradient vanishes, measured without units."""
+        return bool(self.promise < ACCEPTED_PROMISE)
 
 
 def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> Optimum:
@@ -83,20 +100,12 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
     Optimum
         ``converged`` is False if no route reached a point where the gradient vanishes.
     """
-    search = _newton(cp, starting_theta(cp) if start is None else start, reml=reml)
-    restarts = 0
-    if not search.promise < ACCEPTED_GRADIENT:
-        search, restarts = _slower_routes(cp, search, reml=reml), 1
-    search = _settle(cp, search, reml=reml)
-    singular = is_singular(cp, search.best.theta)
-    if singular:
-        again = _settle(cp, _newton(cp, _default_start(cp), reml=reml), reml=reml)
-        restarts += 1
-        n_evaluations = search.n_evaluations + again.n_evaluations
-        if again.promise < ACCEPTED_GRADIENT and again.best.criterion < search.best.criterion - 1e-9:
-            search = again
-            singular = is_singular(cp, search.best.theta)
-        search = replace(search, n_evaluations=n_evaluations)
+    search = _descend(cp, starting_theta(cp) if start is None else start, reml=reml)
+    if not search.converged or is_singular(cp, search.best.theta):
+        for size in RESTART_SIZES:
+            search = _better(search, _descend(cp, size * identity_theta(cp.patterns), reml=reml))
+        if not search.converged or _n_levels(cp) <= SMALL:
+            search = _slower_routes(cp, search, reml=reml)
     best = search.best
     return Optimum(
         theta=best.theta,
@@ -105,10 +114,15 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
         promise=search.promise,
         n_evaluations=search.n_evaluations,
         method=search.method,
-        converged=bool(search.promise < ACCEPTED_GRADIENT),
-        singular=singular,
-        restarts=restarts,
+        converged=search.converged,
+        singular=is_singular(cp, best.theta),
+        restarts=search.restarts,
     )
+
+
+def _n_levels(cp: CrossProducts) -> int:
+    """Return the number of levels of all factors."""
+    return sum(order.size for order in cp.level_order)
 
 
 def optimum_at(cp: CrossProducts, theta: Floats, *, reml: bool) -> Optimum:
@@ -121,7 +135,7 @@ def optimum_at(cp: CrossProducts, theta: Floats, *, reml: bool) -> Optimum:
     reml : bool
     """
     found = evaluate(cp, theta, reml=reml)
-    _, promise = _step(found, found.hessian, lower_bounds(cp.patterns), 0.0)
+    _, promise = _step(found, found.hessian, 0.0)
     return Optimum(
         theta=theta,
         criterion=found.criterion,
@@ -129,7 +143,7 @@ def optimum_at(cp: CrossProducts, theta: Floats, *, reml: bool) -> Optimum:
         promise=promise,
         n_evaluations=1,
         method="newton",
-        converged=bool(promise < ACCEPTED_GRADIENT),
+        converged=bool(promise < ACCEPTED_PROMISE),
         singular=is_singular(cp, theta),
         restarts=0,
     )
@@ -145,9 +159,18 @@ def is_singular(cp: CrossProducts, theta: Floats) -> bool:
     return False
 
 
-def _default_start(cp: CrossProducts) -> Floats:
-    """Return Lambda = I, shape (n_theta,)."""
-    return np.where(lower_bounds(cp.patterns) == 0.0, 1.0, 0.0)
+def _descend(cp: CrossProducts, start: Floats, *, reml: bool) -> _Search:
+    """Search from one start, settle flat directions at zero, and leave saddle points."""
+    search = _settle(cp, _newton(cp, start, reml=reml), reml=reml)
+    for _ in range(2 * len(cp.patterns)):
+        away = _away_from_saddle(cp, search.best)
+        if away is None:
+            break
+        further = _settle(cp, _newton(cp, away, reml=reml), reml=reml)
+        if not further.best.criterion < search.best.criterion - 1e-10:
+            break
+        search = replace(further, n_evaluations=search.n_evaluations + further.n_evaluations)
+    return search
 
 
 def _try(cp: CrossProducts, theta: Floats, *, reml: bool) -> Evaluation | None:
@@ -156,66 +179,47 @@ def _try(cp: CrossProducts, theta: Floats, *, reml: bool) -> Evaluation | None:
         found = evaluate(cp, theta, reml=reml)
     except np.linalg.LinAlgError:
         return None
-    return found if np.isfinite(found.criterion) and np.isfinite(found.gradient).all() else None
+    whole = np.isfinite(found.criterion) and np.isfinite(found.gradient).all() and np.isfinite(found.hessian).all()
+    return found if whole else None
 
 
 def _newton(cp: CrossProducts, start: Floats, *, reml: bool) -> _Search:
     """Take average-information steps with a secant correction, damped until the criterion falls."""
-    bounds = lower_bounds(cp.patterns)
-    theta = np.maximum(start, np.where(bounds == 0.0, NEAR_ZERO, bounds))
-    current = _try(cp, theta, reml=reml)
+    current = _try(cp, start, reml=reml)
     if current is None:
-        current = _try(cp, _default_start(cp), reml=reml)
-    if current is None:
-        nothing = np.zeros(theta.size)
-        broken = Evaluation(theta, np.inf, nothing, np.eye(theta.size), ())
-        return _Search(broken, np.inf, 2, "newton")
-    hessian, damping, promise = current.hessian, 0.0, np.inf
+        nothing = np.zeros(start.size)
+        return _Search(Evaluation(start, np.inf, nothing, np.eye(start.size), ()), np.inf, 1)
+    hessian, damping = current.hessian, 0.0
     n_evaluations = 1
     for _ in range(MAX_STEPS):
-        step, promise = _step(current, hessian, bounds, damping)
-        proposal = _guard(current.theta, step, bounds)
+        step, promise = _step(current, hessian, damping)
         n_evaluations += 1
-        found = _try(cp, proposal, reml=reml)
+        found = _try(cp, current.theta + step, reml=reml)
         slack = 1e-13 * abs(current.criterion) + 1e-12
         if found is not None and found.criterion <= current.criterion + slack:
-            last, current = current, found
-            hessian = _secant(found, last)
+            hessian = _secant(found, current)
+            current = found
             damping = damping / 10.0 if damping > 1e-3 else 0.0
             if promise < TOLERANCE:
                 break
         elif promise < 1e-9:
             break
         else:
+            hessian = current.hessian
             damping = max(4.0 * damping, 0.1)
-            if damping > 1e10:
+            if damping > 1e12:
                 break
-    _, promise = _step(current, current.hessian, bounds, 0.0)
-    return _Search(current, promise, n_evaluations, "newton")
+    _, promise = _step(current, current.hessian, 0.0)
+    return _Search(current, promise, n_evaluations)
 
 
-def _step(current: Evaluation, hessian: Floats, bounds: Floats, damping: float) -> tuple[Floats, float]:
+def _step(current: Evaluation, hessian: Floats, damping: float) -> tuple[Floats, float]:
     """Return a descent step, shape (n_theta,), and the decrease of the criterion it promises."""
-    free = ~((current.theta <= bounds) & (current.gradient >= 0))
-    step = np.zeros_like(current.theta)
-    if not free.any():
-        return step, 0.0
-    gradient = current.gradient[free]
-    own = hessian[np.ix_(free, free)]
-    scale = np.sqrt(np.maximum(np.abs(np.diagonal(own)), 1e-12))
-    values, vectors = np.linalg.eigh(own / np.outer(scale, scale))
+    scale = np.sqrt(np.maximum(np.abs(np.diagonal(hessian)), 1e-12))
+    values, vectors = np.linalg.eigh(hessian / np.outer(scale, scale))
     values = np.maximum(np.abs(values), 1e-8) + damping
-    direction = -(vectors @ ((vectors.T @ (gradient / scale)) / values)) / scale
-    step[free] = direction
-    return step, float(-gradient @ direction) / 2.0
-
-
-def _guard(theta: Floats, step: Floats, bounds: Floats) -> Floats:
-    """Return theta + step, no diagonal entry shrunk to less than a tenth unless it is near zero already."""
-    proposal = np.maximum(theta + step, bounds)
-    diagonal = np.isfinite(bounds)
-    shrunk = diagonal & (theta > NEAR_ZERO) & (proposal < 0.1 * theta)
-    return np.where(shrunk, 0.1 * theta, proposal)
+    step = -(vectors @ ((vectors.T @ (current.gradient / scale)) / values)) / scale
+    return step, float(-current.gradient @ step) / 2.0
 
 
 def _secant(found: Evaluation, last: Evaluation) -> Floats:
@@ -229,47 +233,93 @@ def _secant(found: Evaluation, last: Evaluation) -> Floats:
 
 
 def _settle(cp: CrossProducts, search: _Search, *, reml: bool) -> _Search:
-    """Move columns of Lambda that are nearly zero to exactly zero if that does not raise the criterion."""
-    theta = search.best.theta.copy()
-    small = np.isfinite(lower_bounds(cp.patterns)) & (theta < 1e-3)
-    if not small.any():
+    """Move flat directions of the covariances to exactly zero if that does not raise the criterion; fix the signs."""
+    theta = search.best.theta
+    canonical = _canonical(cp, theta, flat=FLAT)
+    if np.array_equal(canonical, theta):
         return search
-    for index in np.flatnonzero(small):
-        theta[index] = 0.0
-    found = _try(cp, theta, reml=reml)
+    found = _try(cp, canonical, reml=reml)
+    if found is None or found.criterion > search.best.criterion + 1e-9:
+        found = _try(cp, _canonical(cp, theta, flat=0.0), reml=reml)
     if found is None or found.criterion > search.best.criterion + 1e-9:
         return search
-    bounds = lower_bounds(cp.patterns)
-    _, promise = _step(found, found.hessian, bounds, 0.0)
+    _, promise = _step(found, found.hessian, 0.0)
     return replace(search, best=found, promise=promise, n_evaluations=search.n_evaluations + 1)
+
+
+def _canonical(cp: CrossProducts, theta: Floats, *, flat: float) -> Floats:
+    """Return theta with non-negative diagonals and eigenvalues of the covariances below ``flat`` at zero."""
+    lambdas = unpack(theta, cp.patterns)
+    for lam, pattern in zip(lambdas, cp.patterns, strict=True):
+        for group in components(pattern):
+            own = np.ix_(group, group)
+            left, values, _ = np.linalg.svd(lam[own])
+            kept = np.where(values**2 < flat * max(1.0, float(values[0]) ** 2), 0.0, values)
+            lam[own] = lower_root(lam[own]) if np.all(kept > 0) else _clean(lower_root(left * kept))
+    return pack(lambdas, cp.patterns)
+
+
+def _clean(lower: Floats) -> Floats:
+    """Return a rank-deficient lower triangular root with rounding errors set to zero."""
+    return np.where(np.abs(lower) < 1e-12 * max(float(np.abs(lower).max()), 1e-300), 0.0, lower)
+
+
+def _away_from_saddle(cp: CrossProducts, best: Evaluation) -> Floats | None:
+    """Return a theta on the way down from a saddle point, or None if the solution is none.
+
+    A column of Lambda at zero has gradient zero whatever the data; whether variance should be there is told by the
+    derivative with respect to Lambda Lambda' in the directions that the covariance does not use.
+    """
+    if not best.slopes:
+        return None
+    lambdas = unpack(best.theta, cp.patterns)
+    moved = False
+    for lam, slope, pattern in zip(lambdas, best.slopes, cp.patterns, strict=True):
+        for group in components(pattern):
+            own = np.ix_(group, group)
+            values, vectors = np.linalg.eigh((slope[own] + slope[own].T) / 2.0)
+            rank = int(np.linalg.matrix_rank(lam[own], tol=1e-6)) if np.any(lam[own]) else 0
+            if rank == len(group) or values[0] > -1e-7 * max(1.0, float(np.abs(values).max())):
+                continue
+            root = np.column_stack([lam[own], 0.03 * vectors[:, 0]])
+            lam[own] = lower_root(root)
+            moved = True
+    return pack(lambdas, cp.patterns) if moved else None
 
 
 def _slower_routes(cp: CrossProducts, failed: _Search, *, reml: bool) -> _Search:
     """Try L-BFGS-B with the analytic gradient, then Nelder and Mead; each is finished by Newton steps."""
-    bounds = lower_bounds(cp.patterns)
-    best, spent = failed, failed.n_evaluations
+    best = failed
 
     def value_and_gradient(theta: NDArray[np.float64]) -> tuple[float, Floats]:
         found = _try(cp, theta, reml=reml)
         return (1e300, np.zeros_like(theta)) if found is None else (found.criterion, found.gradient)
 
-    pairs = [(low if np.isfinite(low) else None, None) for low in bounds]
-    for start in (_default_start(cp), 0.1 * _default_start(cp)):
-        route = scipy_minimize(value_and_gradient, start, jac=True, method="L-BFGS-B", bounds=pairs)
-        spent += int(route.nfev)
-        best = _better(best, replace(_newton(cp, route.x, reml=reml), method="l-bfgs-b"))
-    if not best.promise < ACCEPTED_GRADIENT:
+    for size in RESTART_SIZES if not failed.converged else RESTART_SIZES[:1]:
+        start = size * identity_theta(cp.patterns)
+        route = scipy_minimize(value_and_gradient, start, jac=True, method="L-BFGS-B")
+        best = _finished(cp, best, route.x, int(route.nfev), "l-bfgs-b", reml=reml)
+    if not best.converged:
+        options = {"maxfev": 200 * cp.n_theta, "xatol": 1e-8, "fatol": 1e-10}
+        start = best.best.theta
         route = scipy_minimize(
-            lambda theta: criterion_at(cp, np.maximum(theta, bounds), reml=reml),
-            best.best.theta,
-            method="Nelder-Mead",
-            options={"maxfev": 200 * bounds.size, "xatol": 1e-8, "fatol": 1e-10},
+            lambda theta: criterion_at(cp, theta, reml=reml), start, method="Nelder-Mead", options=options
         )
-        spent += int(route.nfev)
-        best = _better(best, replace(_newton(cp, route.x, reml=reml), method="nelder-mead"))
-    return replace(best, n_evaluations=spent)
+        best = _finished(cp, best, route.x, int(route.nfev), "nelder-mead", reml=reml)
+    return best
+
+
+def _finished(
+    cp: CrossProducts, best: _Search, theta: Sequence[float] | Floats, spent: int, method: str, *, reml: bool
+) -> _Search:
+    """Return the better of a search and of what a slower route gives after Newton steps."""
+    further = _descend(cp, np.asarray(theta, dtype=float), reml=reml)
+    return _better(best, replace(further, method=method, n_evaluations=further.n_evaluations + spent))
 
 
 def _better(a: _Search, b: _Search) -> _Search:
-    """Return the search with the lower criterion."""
-    return b if b.best.criterion < a.best.criterion else a
+    """Return the converged search with the lower criterion, with the work of both."""
+    rank_a = (not a.converged, a.best.criterion)
+    rank_b = (not b.converged, b.best.criterion + 1e-9)
+    winner = b if rank_b < rank_a else a
+    return replace(winner, n_evaluations=a.n_evaluations + b.n_evaluations, restarts=a.restarts + b.restarts + 1)

@@ -18,9 +18,29 @@ def size_of(pattern: Pattern) -> int:
     return 1 + max(i for i, _ in pattern)
 
 
-def lower_bounds(patterns: Sequence[Pattern]) -> Floats:
-    """Return 0 for the diagonal of Lambda and minus infinity elsewhere, shape (n_theta,)."""
-    return np.array([0.0 if i == j else -np.inf for pattern in patterns for i, j in pattern])
+def components(pattern: Pattern) -> list[list[int]]:
+    """Return the groups of random effects that may correlate, each an ascending list of positions."""
+    groups: list[list[int]] = []
+    for i in range(size_of(pattern)):
+        linked = {j for row, j in pattern if row == i} - {i}
+        home = next((group for group in groups if linked & set(group)), None)
+        if home is None:
+            groups.append([i])
+        else:
+            home.append(i)
+    return groups
+
+
+def identity_theta(patterns: Sequence[Pattern]) -> Floats:
+    """Return the theta of Lambda = I, shape (n_theta,)."""
+    return np.array([1.0 if i == j else 0.0 for pattern in patterns for i, j in pattern])
+
+
+def lower_root(root: Floats) -> Floats:
+    """Return the lower triangular matrix with non-negative diagonal and the same product with its transpose."""
+    lower = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float).T
+    signs = np.where(np.diagonal(lower) < 0, -1.0, 1.0)
+    return np.asarray(lower * signs)
 
 
 def pack(lambdas: Sequence[Floats], patterns: Sequence[Pattern]) -> Floats:

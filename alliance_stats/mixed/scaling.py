@@ -18,7 +18,7 @@ from alliance_stats.mixed.crossproducts import CrossProducts, Factor
 from alliance_stats.mixed.design import Design, DesignTerm, Grouping
 from alliance_stats.mixed.encoder import INTERCEPT
 from alliance_stats.mixed.levelsums import Column, Floats
-from alliance_stats.mixed.parameters import Pattern, pack, unpack
+from alliance_stats.mixed.parameters import Pattern, lower_root, pack, unpack
 
 DROP_TOLERANCE = 1e-7
 """A fixed effect is dropped if its column's distance to the columns before it, relative to its length, is below this."""
@@ -256,10 +256,3 @@ def standard_theta(design: Design, cp: CrossProducts, scaling: Scaling, theta: S
         lam = block_diag(*(blocks[k] for k in range(len(terms)) if terms[k].grouping is groupings[g]))
         roots.append(lower_root(np.asarray(np.linalg.solve(scaling.z_transforms[g], lam), dtype=float)))
     return pack(roots, cp.patterns)
-
-
-def lower_root(root: Floats) -> Floats:
-    """Return the lower triangular matrix with non-negative diagonal and the same product with its transpose."""
-    lower = np.asarray(np.linalg.qr(root.T, mode="r"), dtype=float).T
-    signs = np.where(np.diagonal(lower) < 0, -1.0, 1.0)
-    return np.asarray(lower * signs)
