@@ -34,7 +34,10 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--page", type=Path, help="page whose part between the marks is replaced by the tables")
     parser.add_argument("--others", type=Path, default=measure.default_venv(), help="environment of the PyPI engines")
     parser.add_argument("--install", action="store_true", help="install the PyPI engines into that environment first")
+    parser.add_argument("--r-blas", type=Path, help="linear algebra library for R, such as OpenBLAS's libblas.so.3")
     chosen = parser.parse_args(arguments)
+    if chosen.r_blas:
+        os.environ[measure.R_BLAS] = str(chosen.r_blas)
     chosen.engines, chosen.families = chosen.engines.split(","), chosen.families.split(",")
     chosen.sizes = [int(size) for size in chosen.sizes.split(",")]
     for kind, given, known in (

@@ -7,6 +7,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from benchmarks.measure import environment
+
 
 def description() -> list[tuple[str, str]]:
     """Return labelled facts about the machine and its software."""
@@ -22,7 +24,7 @@ def description() -> list[tuple[str, str]]:
         ("Python", platform.python_version()),
         ("NumPy, SciPy, pandas", f"{np.__version__}, {scipy.__version__}, {pd.__version__}"),
         ("R", _r("cat(paste(R.version$major, R.version$minor, sep = '.'))")),
-        ("linear algebra of R", _r("cat(basename(sessionInfo()$BLAS))")),
+        ("linear algebra of R", _r("cat(paste(tail(strsplit(sessionInfo()$BLAS, '/')[[1]], 2), collapse = '/'))")),
     ]
 
 
@@ -53,7 +55,8 @@ def _memory() -> str:
 def _r(expression: str) -> str:
     """Return what an expression of R prints."""
     try:
-        done = subprocess.run(["Rscript", "--vanilla", "-e", expression], check=False, capture_output=True, text=True)
+        command = ["Rscript", "--vanilla", "-e", expression]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment(r=True))
     except OSError:
         return "not installed"
     return done.stdout.strip()

@@ -32,6 +32,9 @@ ONE_THREAD = dict.fromkeys(
 )
 """One thread for linear algebra and for the engines written in Rust."""
 
+R_BLAS = "BENCHMARK_R_BLAS"
+"""Environment variable with the path of the linear algebra library that R is to use."""
+
 OTHER_PACKAGES: Mapping[str, str] = {
     "glmm": "glmm",
     "mixedlm": "mixedlm",
@@ -101,6 +104,12 @@ def command_of(engine: str, others: Path, folder: Path) -> list[str] | None:
     return [str(python), str(HERE / "worker.py"), engine, str(folder)] if python.exists() else None
 
 
+def environment(*, r: bool = False) -> dict[str, str]:
+    """Return the environment of a process: one thread and, for R, the linear algebra library that was chosen."""
+    chosen = os.environ.get(R_BLAS)
+    return {**os.environ, **ONE_THREAD, **({"LD_PRELOAD": chosen} if r and chosen else {})}
+
+
 def run(engine: str, described: Mapping[str, object], folder: Path, others: Path, timeout: float) -> Measurement:
     """Return what an engine did with the problem in a folder."""
     command = command_of(engine, others, folder)
@@ -108,7 +117,7 @@ def run(engine: str, described: Mapping[str, object], folder: Path, others: Path
         return _measurement(engine, described, [], "not installed")
     events = []
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **ONE_THREAD}
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(r=engine == "lme4")
     )
     status = "failed"
     for event in _events(process, timeout):

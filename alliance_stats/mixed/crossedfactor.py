@@ -159,13 +159,17 @@ def _project(crossed: Crossed, elimination: Elimination, factor: OuterFactor) ->
     through = np.stack([z @ factor.k_ux for z in crossed.zu]).transpose(0, 2, 1)
     zx = multiply(f, stage.zx - through)
     ux = factor.ux - factor.uu @ factor.k_ux
-    inverse, _ = lapack.dpotri(factor.root.copy(order="K"), lower=1, overwrite_c=1)
-    if crossed.single and factor.entries is not None:
-        touched, scaled, covariance = _from_entries(crossed, factor, inverse)
-    else:
-        touched, scaled, covariance = _from_whole(crossed, factor, inverse)
+    touched, scaled, covariance = _inverse_parts(crossed, factor)
     zz = multiply(f, stage.zz) - multiply(multiply(f, touched), f.transpose(1, 0, 2))
     return _Projected(zz, zx, ux, scaled, covariance)
+
+
+def _inverse_parts(crossed: Crossed, factor: OuterFactor) -> _Parts:
+    """Return zu K zu' per inner level, U'H^-1U Lambda summed per outer factor, and K of the outer levels."""
+    inverse, _ = lapack.dpotri(factor.root.copy(order="K"), lower=1, overwrite_c=1)
+    if crossed.single and factor.entries is not None:
+        return _from_entries(crossed, factor, inverse)
+    return _from_whole(crossed, factor, inverse)
 
 
 _Parts = tuple[Floats, tuple[Floats, ...], tuple[Floats, ...]]
@@ -252,19 +256,22 @@ def derivatives(
     return Derivatives(slopes, scaled, qq, xq, moments)
 
 
-def crossed_scores(
+def crossed_modes(
     crossed: Crossed, elimination: Elimination, factor: OuterFactor, residual: Floats
 ) -> list[tuple[Floats, Floats]]:
-    """Return for each factor Z' H^-1 (y - X beta), shape (q, n_levels), and what its covariance is made of.
+    """Return for each factor the modes, shape (q, n_levels), and their covariance, shape (q, q, n_levels).
 
-    The second, shape (q, q, n_levels), is Z' H^-1 Z for the inner factor, and for the outer ones the conditional covariance
-    itself, relative to sigma squared.
+    The covariance is relative to sigma squared. With b = K z'(y - X beta) - K zu b_outer for the inner factor, it is
+    K + K zu Cov(b_outer) zu' K there: sums of positive parts, which lose no digits.
     """
-    projected = _project(crossed, elimination, factor)
-    found = [(np.tensordot(projected.zx, residual, (1, 0)), projected.zz)]
-    scores = projected.ux @ residual
-    for (start, n, q), covariance in zip(crossed.spans, projected.covariance, strict=True):
-        found.append((scores[start : start + n * q].reshape(n, q).T, covariance))
+    stage = elimination.stages[0]
+    touched, _, covariances = _inverse_parts(crossed, factor)
+    outer_modes = factor.k_ux @ residual
+    through = np.stack([z @ outer_modes for z in crossed.zu])
+    mode = np.tensordot(stage.k_zx, residual, (1, 0)) - multiply(stage.k, through[:, None])[:, 0]
+    found = [(mode, stage.k + multiply(multiply(stage.k, touched), stage.k))]
+    for (start, n, q), covariance in zip(crossed.spans, covariances, strict=True):
+        found.append((outer_modes[start : start + n * q].reshape(n, q).T, covariance))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -98,7 +100,20 @@ def make_encoder(formula: str, frame: pd.DataFrame) -> tuple[Encoder, Encoded]:
 
 def required_columns(formulas: Sequence[str]) -> list[str]:
     """Return the columns that formulas without bars refer to, in alphabetical order."""
-    return sorted({str(name) for formula in formulas for name in formulaic_terms(formula).required_variables})
+    factors = {f for formula in formulas for term in formulaic_terms(formula) for f in term.factors}
+    return sorted({name for factor in factors for name in _names_in(factor)})
+
+
+def _names_in(factor: Any) -> set[str]:
+    """Return the columns a factor of a term refers to; also those inside calls, which formulaic's own list omits."""
+    kind, text = factor.eval_method.value, str(factor.expr)
+    if kind != "python":
+        return {text} if kind == "lookup" else set()
+    quoted = set(re.findall(r"`([^`]+)`", text))
+    tree = ast.parse(re.sub(r"`[^`]+`", "0", text), mode="eval")
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
+    return quoted | (names - {"np"})
 
 
 def _is_plain(term: Any, frame: pd.DataFrame) -> bool:

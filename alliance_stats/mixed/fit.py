@@ -12,8 +12,9 @@ from scipy.linalg import solve_triangular
 
 from alliance_stats.errors import DataError, ModelError, unknown_name
 from alliance_stats.mixed.crossproducts import CrossProducts
-from alliance_stats.mixed.design import Design, Weights
+from alliance_stats.mixed.design import Design, require_varying
 from alliance_stats.mixed.factor import FixedPart, fixed_part
+from alliance_stats.mixed.intake import Weights
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.mixed.modes import Modes, conditional_modes
 from alliance_stats.mixed.notes import fit_notes
@@ -337,6 +338,7 @@ class LmmFit(Result):
             )
         from alliance_stats.mixed.lmm import fit_design
 
+        require_varying(outcome, self.response)
         method: Literal["REML", "ML"] = "REML" if self.method == "REML" else "ML"
         return fit_design(replace(self.design, y=outcome), method=method)
 

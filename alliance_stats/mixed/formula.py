@@ -61,7 +61,6 @@ class MixedFormula:
     random: tuple[RandomTerm, ...]
 
 
-@lru_cache(maxsize=256)
 def parse_formula(text: str) -> MixedFormula:
     """Split a formula into response, fixed part and random terms.
 
@@ -84,6 +83,16 @@ def parse_formula(text: str) -> MixedFormula:
     >>> parse_formula("phq ~ session + (1 + session | patient) + (1 | therapist)").random[0]
     RandomTerm(effects='1 + session', group=('patient',))
     """
+    if not isinstance(text, str):
+        raise FormulaError.build(
+            f"A formula is a text; this is a {type(text).__name__}.", hint="write for example 'y ~ x + (1 | patient)'."
+        )
+    return _parse(text)
+
+
+@lru_cache(maxsize=256)
+def _parse(text: str) -> MixedFormula:
+    """Split a text."""
     _check_brackets(text)
     tildes = _top_level(text, "~")
     if len(tildes) != 1 or not text[: tildes[0]].strip():
@@ -290,5 +299,5 @@ def _check_syntax(part: str, text: str, position: int) -> None:
         raise FormulaError.at(
             f"Cannot read '{part}': {reason}.", text, position, hint="see formulaic's grammar."
         ) from None
-    if not hasattr(read, "required_variables") or "|" in part.replace("`", ""):
+    if not hasattr(read, "required_variables") or "|" in re.sub(r"`[^`]*`", "", part):
         raise FormulaError.at(f"'{part}' has more than one part.", text, position, hint="write one formula.")

@@ -10,11 +10,12 @@ import numpy as np
 from alliance_stats.columns import nested_within
 from alliance_stats.errors import ConvergenceError, DataError, ModelError, listing
 from alliance_stats.mixed.crossproducts import CrossProducts, cross_products
-from alliance_stats.mixed.design import Design, Weights, build_design, require_identified
+from alliance_stats.mixed.design import Design, build_design, require_identified
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.formula import parse_formula
+from alliance_stats.mixed.intake import Weights
 from alliance_stats.mixed.optimise import Optimum, minimise, optimum_at
-from alliance_stats.mixed.scaling import Standardised, standard_theta, standardise
+from alliance_stats.mixed.scaling import Standardised, is_determined, standard_theta, standardise
 
 Method: TypeAlias = Literal["REML", "ML"]
 
@@ -139,6 +140,11 @@ def _prepare(design: Design) -> tuple[Standardised, CrossProducts]:
     if n <= p:
         raise ModelError.build(
             f"{p} fixed effects cannot be estimated from {n} rows.", hint="leave out predictors or add observations."
+        )
+    if is_determined(standardised.fixed, n):
+        raise ModelError.build(
+            f"The outcome '{design.formula.response}' is a combination of the fixed effects: nothing is left to explain.",
+            hint="take out the predictor that the outcome was computed from.",
         )
     return standardised, cross_products(standardised.factors, standardised.fixed, n)
 

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alliance_stats.mixed import chain as nested
-from alliance_stats.mixed.crossedfactor import crossed_scores, eliminate_outer
+from alliance_stats.mixed.chain import Elimination, eliminate
+from alliance_stats.mixed.crossedfactor import crossed_modes, eliminate_outer
 from alliance_stats.mixed.crossproducts import CrossProducts
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.mixed.parameters import unpack
+from alliance_stats.mixed.smallblocks import multiply, transpose
 
 
 class Modes(NamedTuple):
@@ -34,33 +35,52 @@ def conditional_modes(cp: CrossProducts, theta: Floats, beta: Floats) -> list[Mo
     theta : ndarray, shape (n_theta,)
     beta : ndarray, shape (p,)
         Fixed effects at theta.
-
-    Notes
-    -----
-    With S = Lambda Lambda' and v = Z'H^-1(y - X beta): mode = S v, covariance = S - S Z'H^-1Z S.
     """
     lambdas = unpack(theta, cp.patterns)
     residual = np.append(-beta, 1.0)
     depth = len(cp.chunks[0])
-    eliminations = [nested.eliminate(chain, lambdas[:depth]) for chain in cp.chunks]
+    eliminations = [eliminate(chain, lambdas[:depth]) for chain in cp.chunks]
     if cp.crossed is None:
-        projected = [nested.project(elimination) for elimination in eliminations]
-        scores = [
-            (
-                np.concatenate([np.tensordot(part.zx[k], residual, (1, 0)) for part in projected], axis=1),
-                np.concatenate([part.zz[k] for part in projected], axis=2),
-            )
+        chunks = [_back_substitute(elimination, residual) for elimination in eliminations]
+        solved = [
+            (np.concatenate([c[k][0] for c in chunks], axis=1), np.concatenate([c[k][1] for c in chunks], axis=2))
             for k in range(depth)
         ]
     else:
         outer = eliminate_outer(cp.crossed, eliminations[0], lambdas[1:])
-        scores = crossed_scores(cp.crossed, eliminations[0], outer, residual)
+        solved = crossed_modes(cp.crossed, eliminations[0], outer, residual)
     found: list[Modes] = [Modes(np.zeros(0), np.zeros(0))] * len(lambdas)
-    for k, ((score, zz), lam) in enumerate(zip(scores, lambdas, strict=True)):
-        s = lam @ lam.T
-        is_covariance = cp.crossed is not None and k > 0
-        covariance = zz if is_covariance else s[:, :, None] - np.einsum("ab,bcn,cd->adn", s, zz, s, optimize=True)
+    for k, (mode, covariance) in enumerate(solved):
         given = np.empty_like(cp.level_order[k])
         given[cp.level_order[k]] = np.arange(given.size)
-        found[cp.order[k]] = Modes((s @ score)[:, given], covariance[:, :, given])
+        found[cp.order[k]] = Modes(mode[:, given], covariance[:, :, given])
     return found
+
+
+def _back_substitute(elimination: Elimination, residual: Floats) -> list[tuple[Floats, Floats]]:
+    """Return modes and covariances of the factors of a chain, from the outermost inwards.
+
+    With r = y - X beta, a factor's effects given those further out are K Z'r - sum_a K Z'Z_a b_a with covariance K, so that
+    Cov(b, b_m) = -sum_a K Z'Z_a Cov(b_a, b_m) and Cov(b) = K - sum_m Cov(b, b_m) (K Z'Z_m)'. Nothing large is subtracted.
+    """
+    chain, stages = elimination.chain, elimination.stages
+    depth = len(stages)
+    modes: dict[int, Floats] = {}
+    covariances: dict[tuple[int, int], Floats] = {}
+    for k in reversed(range(depth)):
+        stage, parents = stages[k], chain[k].parent
+        outer = range(k + 1, depth)
+        mode = np.tensordot(stage.k_zx, residual, (1, 0))
+        for a in outer:
+            mode = mode - multiply(stage.k_zu[a - k - 1], modes[a][:, None, parents[a - k - 1]])[:, 0]
+        modes[k] = mode
+        total = stage.k
+        for m in outer:
+            joint = np.zeros_like(stage.k_zu[m - k - 1])
+            for a in outer:
+                low = covariances[a, m] if a <= m else transpose(covariances[m, a])
+                joint -= multiply(stage.k_zu[a - k - 1], low[:, :, parents[min(a, m) - k - 1]])
+            covariances[k, m] = joint
+            total = total - multiply(joint, transpose(stage.k_zu[m - k - 1]))
+        covariances[k, k] = total
+    return [(modes[k], covariances[k, k]) for k in range(depth)]

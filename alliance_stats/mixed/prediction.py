@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import require_columns
-from alliance_stats.mixed.design import Grouping, to_pandas
 from alliance_stats.mixed.encoder import required_columns
+from alliance_stats.mixed.grouping import Grouping
+from alliance_stats.mixed.intake import plain_columns, to_pandas
 from alliance_stats.mixed.levelsums import Codes, Column, Floats
 from alliance_stats.mixed.variances import fixed_part_of
 
@@ -36,15 +37,16 @@ def predict(fit: LmmFit, new: Any, *, random: bool) -> pd.Series[float]:
     complete = np.ones(len(frame), dtype=bool)
     for name in plain:
         complete &= ~frame[name].isna().to_numpy()
-    rows = frame.loc[complete]
+    rows = frame.iloc[np.flatnonzero(complete)]
     values = np.full(len(frame), np.nan)
     if len(rows):
-        encoded = fit.design.x_encoder(rows)
+        plainly = plain_columns(rows, [name for name in plain if name in rows])
+        encoded = fit.design.x_encoder(plainly)
         values[complete] = _combine(
             [encoded.columns[j] for j in fit.scaling.x_kept], np.asarray(fit.fixed_effects, dtype=float), len(rows)
         )
         if random:
-            columns = [term.encoder(rows).columns for term in fit.design.terms]
+            columns = [term.encoder(plainly).columns for term in fit.design.terms]
             codes = [_known_codes(rows, grouping) for grouping in fit.design.groupings]
             values[complete] += _random_part(fit, columns, codes)
     return pd.Series(values, index=frame.index, name="prediction")

@@ -15,8 +15,9 @@ from scipy.linalg import block_diag
 
 from alliance_stats.errors import ModelError
 from alliance_stats.mixed.crossproducts import CrossProducts, Factor
-from alliance_stats.mixed.design import Design, DesignTerm, Grouping
+from alliance_stats.mixed.design import Design, DesignTerm
 from alliance_stats.mixed.encoder import INTERCEPT
+from alliance_stats.mixed.grouping import Grouping
 from alliance_stats.mixed.levelsums import Column, Floats
 from alliance_stats.mixed.parameters import Pattern, lower_root, pack, unpack
 
@@ -211,6 +212,11 @@ def independent_columns(columns: Sequence[Column], n_rows: int) -> list[int]:
         if rest > DROP_TOLERANCE**2 * length:
             kept.append(j)
     return kept
+
+
+def is_determined(fixed: Sequence[Column], n_rows: int) -> bool:
+    """Tell whether the last of the columns, the outcome, is a linear combination of the others."""
+    return len(fixed) > 1 and len(fixed) - 1 not in independent_columns(fixed, n_rows)
 
 
 def _exact_rest(array: Floats, others: Sequence[Floats]) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import block_diag, cho_factor, cho_solve
 
 Array = np.ndarray
 
@@ -161,14 +161,24 @@ def dense(problem: Problem, theta: Array, *, reml: bool, full: bool = True) -> D
     gradient = np.concatenate([_gradient(problem.z(k), inner, lam) for k, lam in enumerate(lambdas)])
     if not full:
         return Dense(float(criterion), gradient, beta, xvx, np.sqrt(sigma2), (), ())
-    modes, sds = [], []
-    for k, lam in enumerate(lambdas):
-        z, s = problem.z(k), np.kron(np.eye(problem.terms[k].n_levels), lam @ lam.T)
-        modes.append(s @ (z.T @ score))
-        given = s - s @ z.T @ cho_solve(factor, z @ s)
-        sds.append(np.sqrt(np.maximum(sigma2 * np.diagonal(given), 0.0)))
+    modes = tuple(
+        np.kron(np.eye(problem.terms[k].n_levels), lam @ lam.T) @ (problem.z(k).T @ score)
+        for k, lam in enumerate(lambdas)
+    )
+    sds = conditional_sds(problem, lambdas, float(np.sqrt(sigma2)))
     covariance = sigma2 * np.linalg.inv(xvx) if p else np.zeros((0, 0))
-    return Dense(float(criterion), gradient, beta, covariance, float(np.sqrt(sigma2)), tuple(modes), tuple(sds))
+    return Dense(float(criterion), gradient, beta, covariance, float(np.sqrt(sigma2)), modes, sds)
+
+
+def conditional_sds(problem: Problem, lambdas: list[Array], sigma: float) -> tuple[Array, ...]:
+    """Return the roots of the diagonal of sigma^2 Lambda (I + Lambda' Z'WZ Lambda)^-1 Lambda', without cancellation."""
+    weights = np.ones(problem.y.size) if problem.weights is None else problem.weights
+    z = np.hstack([problem.z(k) for k in range(len(lambdas))])
+    big = block_diag(*[np.kron(np.eye(t.n_levels), lam) for t, lam in zip(problem.terms, lambdas, strict=True)])
+    inner = np.eye(big.shape[0]) + big.T @ (z.T * weights) @ z @ big
+    variances = sigma**2 * np.diagonal(big @ np.linalg.solve(inner, big.T))
+    edges = np.cumsum([t.n_levels * t.q for t in problem.terms])[:-1]
+    return tuple(np.sqrt(np.maximum(part, 0.0)) for part in np.split(variances, edges))
 
 
 def _gradient(z: Array, inner: Array, lam: Array) -> Array:

@@ -93,7 +93,7 @@ def random_problem(seed: int, *, scales: bool = False, structure: str | None = N
 
 
 def _attempt(rng: np.random.Generator, *, scales: bool, structure: str) -> Problem | None:
-    n = int(rng.integers(24, 61))
+    n = int(rng.integers(24, 49))
     codes = _codes(rng, structure, n)
     columns = [rng.normal(size=n), (rng.random(n) < 0.5).astype(float)]
     if rng.random() < 0.3 and "h" in codes:
@@ -128,6 +128,14 @@ def _attempt(rng: np.random.Generator, *, scales: bool, structure: str) -> Probl
 def _implicit(terms: list[Term], frame: pd.DataFrame) -> tuple[list[Term], pd.DataFrame]:
     """Number the levels of g anew within each h, so that only h:g says which level is meant."""
     frame = frame.assign(g=frame["g"] - frame.groupby("h")["g"].transform("min"))
+    pairs = frame.groupby(["h", "g"]).ngroup().to_numpy()
     return [
-        Term(t.codes, t.columns, t.text.replace("| g", "| h:g"), t.group.replace("g", "h:g"), t.names) for t in terms
+        Term(
+            pairs if t.group == "g" else t.codes,
+            t.columns,
+            t.text.replace("| g", "| h:g"),
+            t.group.replace("g", "h:g"),
+            t.names,
+        )
+        for t in terms
     ], frame

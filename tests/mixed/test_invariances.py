@@ -170,7 +170,10 @@ def test_frame_library_does_not_matter(library: str, name: str) -> None:
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_order_of_categories_is_the_same_in_every_frame_library(library: str) -> None:
     frame = data().assign(arm=lambda f: pd.Categorical(f["arm"], categories=["waiting", "full", "brief"]))
-    assert lmm(NESTED, LIBRARIES[library](frame)).term_names == lmm(NESTED, frame).term_names
+    other = LIBRARIES[library](frame)
+    if library == "polars":  # only an Enum has an order there; a Categorical is text
+        other = other.with_columns(pl.col("arm").cast(pl.Enum(["waiting", "full", "brief"])))
+    assert lmm(NESTED, other).term_names == lmm(NESTED, frame).term_names
 
 
 @pytest.mark.parametrize("name", FORMULAS)

@@ -51,3 +51,29 @@ def test_growth_model_variances(growth: LmmFit) -> None:
     assert table.loc[("patient", "Intercept", "month"), "correlation"] == pytest.approx(0.1125829, rel=RTOL)
     assert table.loc[("Residual", "", ""), "estimate"] == pytest.approx(11.8315970, rel=RTOL)
     assert growth.criterion == pytest.approx(13080.84, abs=0.005)
+
+
+MONTHS = "phq9 ~ month + (1 | therapist) + (1 | patient)"
+
+
+@pytest.fixture(scope="module")
+def therapists(trial: pd.DataFrame) -> pd.DataFrame:
+    """Return months 1 to 12 of the RO-DBT arm, of the patients whose PHQ-9 of month 0 is known."""
+    arm = trial[trial["arm"] == "RO-DBT"]
+    baseline = arm[arm["month"] == 0].set_index("patient")["phq9"]
+    arm = arm.assign(baseline=arm["patient"].map(baseline))
+    return arm[arm["month"].between(1, 12) & arm["baseline"].notna()]
+
+
+def test_therapist_variance_without_the_baseline_score(therapists: pd.DataFrame) -> None:
+    table = lmm(MONTHS, therapists).variance_components().set_index("group")["estimate"]
+    assert table["therapist"] == pytest.approx(1.83, abs=0.005)
+    assert table.sum() == pytest.approx(49.3, abs=0.05)
+
+
+def test_therapist_variance_is_zero_once_the_baseline_score_is_known(therapists: pd.DataFrame) -> None:
+    fit = lmm(MONTHS.replace("month", "month + baseline"), therapists)
+    table = fit.variance_components().set_index("group")["estimate"]
+    assert table["therapist"] == 0.0
+    assert fit.singular
+    assert (fit.random_effects("therapist")["estimate"] == 0).all()
