@@ -80,6 +80,8 @@ def numeric_values(frame: pd.DataFrame, column: str) -> np.ndarray:
     values = one_column(frame, column)
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy(dtype=float)
+    if values.dtype.kind == "c":
+        raise ColumnError.build(f"Column '{column}' holds complex numbers.", hint="pass their real part.")
     numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     bad = np.isnan(numbers) & ~values.isna().to_numpy()
     if bad.any():

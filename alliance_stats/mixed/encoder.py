@@ -89,6 +89,11 @@ def make_encoder(formula: str, frame: pd.DataFrame) -> tuple[Encoder, Encoded]:
         Complete rows.
     """
     terms = list(formulaic_terms(formula))
+    if any(f.expr == INTERCEPT for term in terms for f in term.factors):
+        raise FormulaError.build(
+            f"A column of the formula is called '{INTERCEPT}', the name of the constant term.",
+            hint="rename the column.",
+        )
     if all(_is_plain(term, frame) for term in terms):
         names = tuple(INTERCEPT if str(term) == "1" else ":".join(f.expr for f in term.factors) for term in terms)
         products = tuple(() if str(term) == "1" else tuple(f.expr for f in term.factors) for term in terms)

@@ -151,8 +151,8 @@ def _reduce(
         log_determinant += outer.log_determinant
         left = left - outer.removed
     root = np.asarray(np.linalg.cholesky(left[:p, :p]), dtype=float)
-    z = solve_triangular(root, left[:p, p], lower=True) if p else np.zeros(0)
-    beta = solve_triangular(root, z, lower=True, trans=1) if p else np.zeros(0)
+    z = solve_triangular(root, left[:p, p], check_finite=False, lower=True) if p else np.zeros(0)
+    beta = solve_triangular(root, z, check_finite=False, lower=True, trans=1) if p else np.zeros(0)
     residual_sum = float(left[p, p] - z @ z)
     if not residual_sum > 0:
         raise np.linalg.LinAlgError("the residual sum of squares is not positive")
@@ -175,7 +175,7 @@ def _bases(fixed: FixedPart, *, reml: bool) -> tuple[Floats, Floats]:
     if not reml or not p:
         return last, residual
     basis = np.zeros((p + 1, p + 1))
-    basis[:p, :p] = solve_triangular(fixed.root, np.eye(p), lower=True).T
+    basis[:p, :p] = solve_triangular(fixed.root, np.eye(p), check_finite=False, lower=True).T
     basis[:, p:] = last
     return basis, residual
 
@@ -186,7 +186,7 @@ def _average_information(
     """Return q'Pq / sigma2, corrected for the profiled sigma, shape (n_theta, n_theta)."""
     p = cp.n_fixed
     nu = cp.n_rows - p if reml else cp.n_rows
-    explained = solve_triangular(fixed.root, xq[:p], lower=True) if p else xq[:p]
+    explained = solve_triangular(fixed.root, xq[:p], check_finite=False, lower=True) if p else xq[:p]
     information = (qq - explained.T @ explained) / fixed.sigma2
     return np.asarray(information - np.outer(moments, moments) / (nu * fixed.sigma2**2))
 

@@ -103,7 +103,7 @@ class LmmFit(Result):
     def fixed_covariance(self) -> pd.DataFrame:
         """Covariance matrix of the fixed effects, terms by terms."""
         root = self._solution.root
-        half = solve_triangular(root, np.eye(root.shape[0]), lower=True)
+        half = solve_triangular(root, np.eye(root.shape[0]), check_finite=False, lower=True)
         covariance = self.scaling.beta_covariance(self._solution.sigma2 * half.T @ half)
         return pd.DataFrame(covariance, index=list(self.term_names), columns=list(self.term_names))
 

@@ -20,7 +20,7 @@ from alliance_stats.mixed.parameters import components, identity_theta, lower_ro
 from alliance_stats.mixed.start import starting_theta
 
 TOLERANCE = 1e-12
-"""A search ends when a Newton step promises to lower the criterion by less; the step is taken all the same."""
+"""A search ends when a Newton step promises to lower the criterion by less."""
 
 MAX_STEPS = 200
 ACCEPTED_PROMISE = 1e-6
@@ -106,6 +106,8 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
             search = _better(search, _descend(cp, size * identity_theta(cp.patterns), reml=reml))
         if not search.converged or _n_levels(cp) <= SMALL:
             search = _slower_routes(cp, search, reml=reml)
+            for other in _neighbours(cp, search.best.theta):
+                search = _better(search, _descend(cp, other, reml=reml))
     best = search.best
     return Optimum(
         theta=best.theta,
@@ -118,6 +120,23 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
         singular=is_singular(cp, best.theta),
         restarts=search.restarts,
     )
+
+
+def _neighbours(cp: CrossProducts, theta: Floats) -> list[Floats]:
+    """Return thetas in which random effects without variance have some, beside those of their factor or in their stead."""
+    starts = []
+    for k, pattern in enumerate(cp.patterns):
+        for group in components(pattern):
+            own = np.ix_(group, group)
+            lambdas = unpack(theta, cp.patterns)
+            if np.linalg.matrix_rank(lambdas[k][own], tol=1e-6) < len(group):
+                size = max(1.0, float(np.abs(lambdas[k]).max()))
+                lambdas[k][own] = np.eye(len(group))
+                starts.append(pack(lambdas, cp.patterns))
+                lambdas[k][:] = 0.0
+                lambdas[k][own] = size * np.eye(len(group))
+                starts.append(pack(lambdas, cp.patterns))
+    return starts
 
 
 def _n_levels(cp: CrossProducts) -> int:
@@ -193,6 +212,8 @@ def _newton(cp: CrossProducts, start: Floats, *, reml: bool) -> _Search:
     n_evaluations = 1
     for _ in range(MAX_STEPS):
         step, promise = _step(current, hessian, damping)
+        if promise < TOLERANCE:
+            break
         n_evaluations += 1
         found = _try(cp, current.theta + step, reml=reml)
         slack = 1e-13 * abs(current.criterion) + 1e-12
@@ -200,8 +221,6 @@ def _newton(cp: CrossProducts, start: Floats, *, reml: bool) -> _Search:
             hessian = _secant(found, current)
             current = found
             damping = damping / 10.0 if damping > 1e-3 else 0.0
-            if promise < TOLERANCE:
-                break
         elif promise < 1e-9:
             break
         else:
@@ -225,6 +244,8 @@ def _step(current: Evaluation, hessian: Floats, damping: float) -> tuple[Floats,
 def _secant(found: Evaluation, last: Evaluation) -> Floats:
     """Return the Hessian, corrected so that it explains the last change of the gradient, shape (n_theta, n_theta)."""
     move, change = found.theta - last.theta, found.gradient - last.gradient
+    if float(move @ move) > 0.01 * float(found.theta @ found.theta):
+        return found.hessian  # after a long move the change of the gradient says little about the curvature here
     along = found.hessian @ move
     curvature, expected = float(move @ change), float(move @ along)
     if curvature <= 0.1 * expected or expected <= 0:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import require_columns
+from alliance_stats.errors import AllianceStatsWarning
 from alliance_stats.mixed.encoder import required_columns
 from alliance_stats.mixed.grouping import Grouping
 from alliance_stats.mixed.intake import plain_columns, to_pandas
@@ -48,8 +50,23 @@ def predict(fit: LmmFit, new: Any, *, random: bool) -> pd.Series[float]:
         if random:
             columns = [term.encoder(plainly).columns for term in fit.design.terms]
             codes = [_known_codes(rows, grouping) for grouping in fit.design.groupings]
+            _warn_of_strangers(fit, rows, codes)
             values[complete] += _random_part(fit, columns, codes)
     return pd.Series(values, index=frame.index, name="prediction")
+
+
+def _warn_of_strangers(fit: LmmFit, rows: pd.DataFrame, codes: list[Codes]) -> None:
+    """Warn if no row belongs to a level that the fit has seen and the ids are of another type."""
+    for grouping, own in zip(fit.design.groupings, codes, strict=True):
+        name = grouping.group[-1]
+        labels = grouping.labels.get_level_values(len(grouping.group) - 1)
+        if np.all(own < 0) and pd.api.types.infer_dtype(rows[name]) != pd.api.types.infer_dtype(labels):
+            warnings.warn(
+                f"None of the {own.size} new rows belongs to a level of '{grouping.name}' that the fit has seen; their random "
+                "effects count zero. Ids are of another type than in the fit; give them the same type.",
+                AllianceStatsWarning,
+                stacklevel=4,
+            )
 
 
 def _combine(columns: list[Column], weights: Floats, n_rows: int) -> Floats:

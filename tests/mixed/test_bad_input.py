@@ -366,3 +366,13 @@ def test_an_outcome_equal_to_a_predictor_is_an_error_not_a_result() -> None:
 def test_nullable_booleans_with_missing_cells_lose_these_rows() -> None:
     values = pd.array([None, True, False] * 34, dtype="boolean")[:N_ROWS]
     assert lmm("distress ~ known + (1 | patient)", sessions().assign(known=values)).n_obs == N_ROWS - 34
+
+
+def test_a_column_named_like_the_constant_term_is_refused() -> None:
+    with pytest.raises(FormulaError, match=r"(?s)'Intercept'.*rename the column"):
+        lmm("distress ~ Intercept + (1 | patient)", sessions().rename(columns={"alliance": "Intercept"}))
+
+
+def test_a_complex_outcome_is_refused() -> None:
+    with pytest.raises(ColumnError, match=r"(?s)'distress' holds complex.*real part"):
+        lmm(MODEL, sessions().assign(distress=lambda f: f["distress"] + 1j))

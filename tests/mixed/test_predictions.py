@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from mixed_sessions import sessions
 
-from alliance_stats import lmm
+from alliance_stats import AllianceStatsWarning, lmm
 from alliance_stats.mixed.fit import LmmFit
 
 FORMULAS = {
@@ -207,3 +207,12 @@ def test_random_table_has_sd_and_correlation(fits: dict[str, LmmFit]) -> None:
     assert patient.loc[("Intercept", "session"), "correlation"] == pytest.approx(expected)
     assert table["group"].iloc[-1] == "Residual"
     assert table["sd"].iloc[-1] == pytest.approx(fits["slope"].sigma)
+
+
+def test_new_rows_without_any_known_level_warn_and_count_zero() -> None:
+    frame = sessions()
+    fit = lmm("distress ~ alliance + (1 | patient)", frame)
+    strangers = frame.assign(patient=frame["patient"].astype(str) + "x")
+    with pytest.warns(AllianceStatsWarning, match=r"None of the \d+ new rows.*'patient'.*same type"):
+        found = fit.predict(strangers)
+    np.testing.assert_allclose(found, fit.predict(strangers, random=False))
