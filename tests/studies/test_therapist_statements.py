@@ -1,0 +1,98 @@
+"""The bundled study, run as a user runs it: on the sample and on two public data sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import alliance_stats as al
+
+# Reference fit of the AIPsychEval model: R 4.2.2, lme4 1.1-31, bobyqa with rhoend 1e-9 (README of the public data sets).
+AIPSYCH = {
+    "Intercept": (26.885649, 44.502888),
+    "share_supportive_session": (49.683795, 26.068512),
+    "share_controlling_session": (-107.933949, 23.833951),
+    "share_supportive_dyad": (119.688564, 66.102742),
+    "share_controlling_dyad": (17.745798, 50.820993),
+    "session": (6.507368, 2.668377),
+}
+AIPSYCH_VARIANCES = {"dyad": 1041.5336, "patient": 837.1587, "therapist": 395.6610, "Residual": 1229.5475}
+
+
+@pytest.fixture(scope="module")
+def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sample") / "report"
+    al.run_study("therapist-statements", out=out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="module")
+def aipsych_run(tmp_path_factory: pytest.TempPathFactory, shared_data: Callable[[str], Path]) -> Path:
+    out = tmp_path_factory.mktemp("aipsych") / "report"
+    data = shared_data("aipsych_eval")
+    al.run_study("therapist-statements", data=data, columns="aipsych_eval", out=out, progress=False)
+    return out
+
+
+def table(run: Path, name: str) -> pd.DataFrame:
+    return pd.read_csv(run / "tables" / f"{name}.csv")
+
+
+def test_the_sample_run_writes_report_notebook_and_tables(sample_run: Path) -> None:
+    assert {path.name for path in sample_run.iterdir()} == {
+        "report.html",
+        "therapist-statements.ipynb",
+        "run.json",
+        "tables",
+    }
+    report = (sample_run / "report.html").read_text("utf-8")
+    assert "Simulated data" in report
+    assert "What this does not show" in report
+    assert report.count("data:image/png") == 5
+
+
+def test_true_slopes_of_the_sample_lie_where_attenuation_puts_them(sample_run: Path) -> None:
+    truth = table(sample_run, "truth").set_index(["predictor", "level"])
+    statements = truth.loc[["share_supportive", "share_controlling"]]
+    assert ((statements["conf_low"] < statements["true"]) & (statements["true"] < statements["conf_high"])).all()
+    # The WAI-SR's alpha within patients is .81: a session slope of 1.5 on the alliance itself is about 1.2 on the score.
+    session = truth.loc[("alliance", "session")]
+    assert session["conf_low"] < 0.81 * session["true"] < session["conf_high"]
+
+
+@pytest.mark.parametrize("term", AIPSYCH)
+def test_statements_and_alliance_equal_the_reference_fit(term: str, aipsych_run: Path) -> None:
+    row = table(aipsych_run, "statements-uncentred").set_index("term").loc[term]
+    assert row["estimate"] == pytest.approx(AIPSYCH[term][0], rel=2e-7, abs=1e-6)
+    assert row["std_error"] == pytest.approx(AIPSYCH[term][1], rel=1e-6)
+
+
+def test_variances_and_criterion_equal_the_reference_fit(aipsych_run: Path) -> None:
+    variances = table(aipsych_run, "statements-variances").set_index("group")["estimate"]
+    for group, expected in AIPSYCH_VARIANCES.items():
+        assert variances[group] == pytest.approx(expected, rel=1e-6)
+    assert table(aipsych_run, "statements-fit")["criterion"].iloc[0] == pytest.approx(2832.254, abs=5e-4)
+
+
+def test_the_report_says_that_published_totals_are_wrong_and_by_how_much(aipsych_run: Path) -> None:
+    report = (aipsych_run / "report.html").read_text("utf-8")
+    assert "172 of 277 published totals (62 %) differ from the scale&#x27;s key, by up to 12 points" in report.replace(
+        "&#39;", "&#x27;"
+    ).replace("scale's", "scale&#x27;s")
+    assert "cannot show anything about people" in report
+
+
+def test_single_conversations_run_the_other_form_and_say_how_little_they_show(
+    tmp_path: Path, shared_data: Callable[[str], Path]
+) -> None:
+    out = tmp_path / "report"
+    al.run_study("therapist-statements", data=shared_data("esconv"), columns="esconv", out=out, progress=False)
+    found = table(out, "associations").set_index(["predictor", "kind"])["estimate"]
+    assert found["share_supportive", "spearman_change"] == pytest.approx(0.086, abs=5e-4)
+    assert found["share_controlling", "spearman_change"] == pytest.approx(-0.025, abs=5e-4)
+    report = (out / "report.html").read_text("utf-8")
+    assert "looks filtered on its outcome" in report
+    assert "Almost nothing about what helps" in report
