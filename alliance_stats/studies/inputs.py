@@ -133,8 +133,11 @@ def _map_notes(column_map: ColumnMap) -> tuple[str, ...]:
 
 def _data_files(column_map: ColumnMap, data: Path | None) -> tuple[Path, ...]:
     """Return the data files that exist, in the map's order."""
+    compared = column_map.comparison.path if column_map.comparison is not None else None
     if data is not None and data.is_file():
-        return (data,)
+        beside = (data.parent / compared,) if compared is not None else ()
+        return (data, *(path for path in beside if path.is_file()))
     folder = bundled_folder("sample") if data is None else data
     paths = [folder / file.path for file in column_map.files if file.path is not None]
+    paths += [folder / compared] if compared is not None else []
     return tuple(path for path in paths if path.is_file())

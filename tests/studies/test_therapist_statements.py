@@ -96,3 +96,5 @@ def test_single_conversations_run_the_other_form_and_say_how_little_they_show(
     report = (out / "report.html").read_text("utf-8")
     assert "looks filtered on its outcome" in report
     assert "Almost nothing about what helps" in report
+    for name in ("esconv_conversations.csv", "failed_esconv_conversations.csv"):
+        assert name in (out / "run.json").read_text("utf-8")
