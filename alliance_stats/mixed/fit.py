@@ -209,7 +209,17 @@ class LmmFit(Result):
         return wald_table(self.fixed_effects, np.sqrt(np.diagonal(self.fixed_covariance)), level)
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: sizes, criterion, information criteria, shares of variance, convergence."""
+        """Return one row: sizes, criterion, information criteria, shares of variance, convergence.
+
+        Notes
+        -----
+        ``icc_<group>`` is the share of a factor in the variance that the fixed part leaves; with random slopes, which make
+        that variance depend on the row, its mean over the rows used. ``r2_marginal`` and ``r2_conditional`` are the shares of
+        the fixed part, and of fixed and random part together: Nakagawa and Schielzeth (2013, doi 10.1111/j.2041-210x.2012.00261.x)
+        with Johnson's (2014, doi 10.1111/2041-210X.12225) extension to random slopes. With weights the residual variance is
+        the mean of sigma squared divided by the weights. AIC and BIC count fixed effects, variance parameters and sigma, as
+        lme4 does.
+        """
         n_parameters = len(self.term_names) + self.theta.size + 1
         fixed, random = fixed_variance(self), random_variances(self)
         residual = self.sigma**2 * self._mean_inverse_weight
@@ -289,7 +299,7 @@ class LmmFit(Result):
         Returns
         -------
         Series
-            One value per row, missing where a column of the model is missing.
+            One value per row, missing where a predictor is missing; a row without a level gets a random effect of zero.
         """
         from alliance_stats.mixed.prediction import predict
 
