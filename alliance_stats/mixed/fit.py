@@ -214,10 +214,10 @@ class LmmFit(Result):
         Notes
         -----
         ``icc_<group>`` is the share of a factor in the variance that the fixed part leaves; with random slopes, which make
-        that variance depend on the row, its mean over the rows used. ``r2_marginal`` and ``r2_conditional`` are the shares of
-        the fixed part, and of fixed and random part together: Nakagawa and Schielzeth (2013, doi 10.1111/j.2041-210x.2012.00261.x)
-        with Johnson's (2014, doi 10.1111/2041-210X.12225) extension to random slopes. With weights the residual variance is
-        the mean of sigma squared divided by the weights. AIC and BIC count fixed effects, variance parameters and sigma, as
+        that variance depend on the row, its mean over the rows used. ``r2_marginal`` and ``r2_conditional`` are the shares
+        of the fixed part, and of fixed and random part together: Nakagawa and Schielzeth (2013,
+        doi 10.1111/j.2041-210x.2012.00261.x), with random slopes as in Johnson (2014, doi 10.1111/2041-210X.12225). With
+        weights the residual variance is the mean of sigma squared over the weights. AIC and BIC count parameters as
         lme4 does.
         """
         n_parameters = len(self.term_names) + self.theta.size + 1
