@@ -149,6 +149,7 @@ def require_unique_sessions(frame: pd.DataFrame, keys: Sequence[str]) -> None:
     again = duplicated_rows(frame, keys)
     if again.size:
         raise DataError.build(
-            f"{again.size} rows repeat the {', '.join(keys)} of an earlier row (the first in data row {again[0] + 1}).",
+            f"{again.size} {'row repeats' if again.size == 1 else 'rows repeat'} the {', '.join(keys)} of an earlier row "
+            f"(the first in data row {again[0] + 1}).",
             hint="remove the copies, or name the column that tells the rows apart (rater=, role= or dyad=).",
         )

@@ -148,7 +148,8 @@ def read_study_data(column_map: ColumnMap | str | Path, data: str | Path | None 
         frame, said = join_one_to_one(frame, table, join_on=file.join_on, how=file.how, name=path.name)
         notes += [*table.attrs["notes"], *said]
     require_named_columns(frame, _named_columns(column_map), hint="correct the name in the column map.")
-    frame.attrs = {"notes": tuple(notes)}
+    frame, renamed = _reserved_aside(frame, column_map)
+    frame.attrs = {"notes": (*notes, *renamed)}
     row_key = [_canonical(name, column_map) for name in column_map.row_key]
     return canonical_sessions(
         frame, column_map.columns, row_key=row_key, per_patient=column_map.level == "conversation"
@@ -288,6 +289,18 @@ def _named_columns(column_map: ColumnMap) -> list[str]:
     course = () if column_map.course is None else (column_map.course,)
     keys = [name for name in (*column_map.row_key, *column_map.random, *course) if name not in own]
     return list(dict.fromkeys([*column_map.columns.values(), *named, *keys]))
+
+
+def _reserved_aside(frame: pd.DataFrame, column_map: ColumnMap) -> tuple[pd.DataFrame, list[str]]:
+    """Return the frame with unrelated columns that bear a name the study needs renamed, and a note on them."""
+    course = [column_map.course] if column_map.course is not None else []
+    named = {*_named_columns(column_map), *course}
+    needed = {*column_map.columns, "alliance", "outcome"}
+    clashes = [name for name in frame.columns if name in needed and name not in named]
+    if not clashes:
+        return frame, []
+    note = f"Renamed, because the study needs the name for another column: {', '.join(clashes)} (now *_in_file)."
+    return frame.rename(columns={name: f"{name}_in_file" for name in clashes}), [note]
 
 
 def _canonical(name: str, column_map: ColumnMap) -> str:

@@ -14,7 +14,7 @@ def course_table(column_map: ColumnMap, frame: pd.DataFrame) -> pd.DataFrame:
 
     Use it before a lagged analysis (`alliance_outcome`) of data in which a person was treated more than once: the
     session before exists within a course, not across courses. Without ``course`` in the column map each patient has
-    one course, and the table comes back as it is.
+    one course, and only the therapist is set aside (as ``treating_person``) unless therapists are among the units.
 
     Parameters
     ----------
@@ -57,13 +57,14 @@ def course_table(column_map: ColumnMap, frame: pd.DataFrame) -> pd.DataFrame:
     >>> course_table(column_map, visits)[["patient", "session", "treated_person"]].values.tolist()
     [['a', 1, 1], ['a', 2, 1], ['b', 1, 1]]
     """
-    if column_map.course is None:
-        return frame.copy()
-    course = _course_column(column_map, frame)
-    _check_courses(frame, course)
-    aside = {"patient": "treated_person"}
+    aside = {}
     if "therapist" in frame.columns and "therapist" not in column_map.units:
         aside["therapist"] = "treating_person"
+    if column_map.course is None:
+        return _without_therapist_part(frame, aside)
+    course = _course_column(column_map, frame)
+    _check_courses(frame, course)
+    aside["patient"] = "treated_person"
     taken = [name for name in aside.values() if name in frame.columns]
     if taken:
         raise ColumnError.build(
@@ -75,6 +76,15 @@ def course_table(column_map: ColumnMap, frame: pd.DataFrame) -> pd.DataFrame:
     table.insert(0, "patient", frame[course])
     require_unique_sessions(table, ["patient", "session"])
     table.attrs = {**frame.attrs, "notes": (*frame.attrs.get("notes", ()), note)}
+    return table
+
+
+def _without_therapist_part(frame: pd.DataFrame, aside: dict[str, str]) -> pd.DataFrame:
+    """Return the table with the therapist renamed when therapists are not among the units."""
+    table = frame.rename(columns=aside)
+    if aside:
+        note = "There is no therapist part: therapists (treating_person) are not among the units of the column map."
+        table.attrs = {**frame.attrs, "notes": (*frame.attrs.get("notes", ()), note)}
     return table
 
 

@@ -66,6 +66,7 @@ def parse_column_map(content: Mapping[str, Any], file_name: str) -> ColumnMap:
     top.allow(_TOP_KEYS)
     level: Level = "session" if top.choice("level", ("session", "conversation")) == "session" else "conversation"
     columns = _columns(top.table("columns"), level)
+    _check_single_use(top, columns)
     files = _files(top)
     levels = top.optional_table("levels")
     statements = _statements(top.optional_table("statements"))
@@ -89,6 +90,18 @@ def parse_column_map(content: Mapping[str, Any], file_name: str) -> ColumnMap:
         slopes=_slopes(top.optional_table("random")),
         comparison=_comparison(top.optional_table("comparison"), level, statements, files),
     )
+
+
+def _check_single_use(top: TomlTable, columns: Mapping[str, str]) -> None:
+    """Raise a StudyError if a measure names a column that has a canonical name already."""
+    taken = {column: name for name, column in columns.items()}
+    for header in ("alliance", "outcome"):
+        table = top.optional_table(header)
+        if table is None or not table.has("column"):
+            continue
+        column = table.text("column")
+        if column in taken:
+            raise table.error(f"column '{column}' is the {taken[column]} already.", "name the column of the score.")
 
 
 def _files(top: TomlTable) -> tuple[DataFile, ...]:

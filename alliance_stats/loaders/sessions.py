@@ -124,6 +124,7 @@ def require_named_columns(frame: pd.DataFrame, names: Iterable[str], *, hint: st
     hint : str
         What to do.
     """
+    names = list(names)
     wanted = [name for name in dict.fromkeys(names) if name not in frame.columns]
     n_numbers = count_numbers(frame.columns)
     if wanted and n_numbers:
@@ -131,6 +132,12 @@ def require_named_columns(frame: pd.DataFrame, names: Iterable[str], *, hint: st
         raise ColumnError.build(
             f"No column {listing(quoted)}; {n_numbers} of the {len(frame.columns)} names in the first row are numbers, "
             "so the file may have no header.",
+            hint=f"add a first row with the column names, or {hint}",
+        )
+    if wanted and len(wanted) == len(set(names)) and len(wanted) > 1:
+        raise ColumnError.build(
+            f"None of the {len(wanted)} columns that are needed is in the first row ({listing([f'{w!r}' for w in wanted])}), so "
+            f"the file may have no header. Its {len(frame.columns)} entries there are not shown: they may be data.",
             hint=f"add a first row with the column names, or {hint}",
         )
     require_columns(frame, wanted, hint=hint)

@@ -10,8 +10,15 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import group_codes, nested_within, numeric_values, require_columns, session_order
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.columns import (
+    CANONICAL,
+    group_codes,
+    nested_within,
+    numeric_values,
+    require_columns,
+    session_order,
+)
+from alliance_stats.errors import ColumnError, DataError, unknown_name
 
 Detrend = Literal["linear"]
 Weights = Literal["sessions", "patients"]
@@ -121,6 +128,10 @@ def within_between(
     3          0.0          4.0
     """
     names = level_columns(levels)
+    if column in CANONICAL:
+        raise ColumnError.build(
+            f"Column '{column}' holds {CANONICAL[column]}, not a rating.", hint="name the column of a score."
+        )
     _check_options(lag, detrend, weights)
     require_columns(frame, [column, *names.values()], hint=_levels_hint(frame, names))
     groups = _group(frame, column, names)

@@ -218,8 +218,7 @@ def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[s
             hint = f"a session-level estimate needs {first}s with two or more different ratings; without them compare "
             raise DataError.build(f"{problem}.", hint=hint + f"{first}s with lmm() and say that the level is between.")
         raise DataError.build(
-            f"The {part.level} part of '{part.predictor}' is the same for all {part.level}s.",
-            hint="pass the ratings as they were given, not centred before, or leave the level out with levels=.",
+            _no_part(rows, part, levels), hint="leave the level out: levels=, or units in a column map."
         )
     for level, column in levels.items():
         slopes = sum(part.level == level for part in parts)
@@ -314,13 +313,30 @@ def _sd_ratio(rows: pd.DataFrame, part: Part, outcome: str, levels: Mapping[str,
     return float(spread.iloc[0] / spread.iloc[1]) if spread.iloc[1] > 0 else math.nan
 
 
+def _no_part(rows: pd.DataFrame, part: Part, levels: Mapping[str, str]) -> str:
+    """Return why a part of a predictor does not vary between units."""
+    names = list(levels)
+    place = names.index(part.level)
+    units = rows[levels[part.level]].nunique()
+    if units < 2:
+        return f"There is one {part.level} in the {len(rows)} rows analysed, so nothing varies between {part.level}s."
+    if place + 1 < len(names) and rows[levels[names[place + 1]]].nunique() == units:
+        outer = names[place + 1]
+        return f"Each {outer} has one {part.level}, so nothing varies between {part.level}s of the same {outer}."
+    return (
+        f"The {part.level} part of '{part.predictor}' is the same for all {units} {part.level}s, as if the ratings had been "
+        "centred before."
+    )
+
+
 def model_notes(fit: LmmFit, rows: pd.DataFrame, levels: Mapping[str, str]) -> list[str]:
     """Return the sentences on model, estimator, intervals, N per level and boundary."""
     counts = [f"{rows[column].nunique()} {level}s" for level, column in levels.items()]
     notes = [
         f"Model: {fit.formula}; REML.",
         "Intervals (95%) and p values are Wald, with the normal distribution: too narrow when a level has few units.",
-        f"N: {len(rows)} sessions, {', '.join(counts)}.",
+        f"N: {len(rows)} sessions, {', '.join(counts)}. The n of a session slope counts the rows of those whose predictor "
+        "varies from session to session.",
         "Errors of measurement in a predictor draw its slope towards zero, most at the session level; not corrected.",
         "Standardised estimates are in standard deviations of predictor part and outcome at the estimate's own level.",
     ]

@@ -301,3 +301,12 @@ def test_every_shipped_map_says_what_its_data_cannot_show(name: str) -> None:
     assert all(note.endswith(".") for note in column_map.notes)
     assert column_map.outcome is not None
     assert column_map.statements is not None
+
+
+def test_a_column_cannot_be_an_id_and_a_score(write: WriteFile) -> None:
+    text = FULL.replace("[outcome]\n", "[outcome]\n", 1)
+    start = text.index("[outcome]")
+    end = text.index("[statements]")
+    text = text[:start] + '[outcome]\ncolumn = "week"\nbetter = "lower"\n' + text[end:]
+    with pytest.raises(StudyError, match=r"(?s)column 'week' is the session already.*name the column of the score"):
+        read_column_map(write("ward.toml", text))

@@ -45,10 +45,17 @@ def visits() -> pd.DataFrame:
 
 
 def test_without_a_course_the_table_comes_back_as_a_copy(visits: pd.DataFrame) -> None:
-    table = course_table(replace(MAP, course=None), visits)
+    table = course_table(replace(MAP, course=None, units=("patient", "therapist")), visits)
     pd.testing.assert_frame_equal(table, visits)
     assert table.attrs == visits.attrs
     assert table is not visits
+
+
+def test_without_a_course_therapists_who_are_no_unit_are_set_aside(visits: pd.DataFrame) -> None:
+    table = course_table(replace(MAP, course=None, units=("patient",)), visits)
+    assert list(table["treating_person"]) == list(visits["therapist"])
+    assert "therapist" not in table
+    assert "no therapist part" in table.attrs["notes"][-1]
 
 
 def test_the_course_becomes_the_patient_and_the_person_is_kept(visits: pd.DataFrame) -> None:
@@ -121,7 +128,7 @@ def test_courses_numbered_anew_for_each_person_are_an_error(visits: pd.DataFrame
 
 
 def test_a_session_that_a_course_has_twice_is_an_error(visits: pd.DataFrame) -> None:
-    with pytest.raises(DataError, match=r"(?s)1 rows repeat the patient, session.*Hint:"):
+    with pytest.raises(DataError, match=r"(?s)1 row repeats the patient, session.*Hint:"):
         course_table(MAP, visits.assign(run=[11, 11, 11, 13, 13]))
 
 

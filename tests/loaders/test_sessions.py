@@ -100,7 +100,7 @@ def test_several_rows_for_a_session_need_a_column_that_tells_them_apart(write: W
     path = write("a.csv", "p,s,k\n1,1,a\n1,1,b\n")
     options: dict[str, Any] = {key: "k"}
     assert len(read_sessions(path, patient="p", session="s", **options)) == 2
-    with pytest.raises(DataError, match=r"(?s)1 rows repeat the patient, session.*Hint: .*rater=, role= or dyad="):
+    with pytest.raises(DataError, match=r"(?s)1 row repeats the patient, session.*Hint: .*rater=, role= or dyad="):
         read_sessions(path, patient="p", session="s")
 
 
@@ -123,7 +123,14 @@ BAD_TABLES: dict[str, tuple[str, dict[str, str], type[AllianceStatsError], str, 
         "a,b\n1,1\n",
         {"patient": "pid", "session": "week"},
         ColumnError,
-        "No columns 'pid', 'week'. The frame has: a, b",
+        "None of the 2 columns that are needed is in the first row",
+        "add a first row with the column names",
+    ),
+    "one of two columns unknown": (
+        "pid,b\n1,1\n",
+        {"patient": "pid", "session": "week"},
+        ColumnError,
+        "No column 'week'. The frame has: pid, b",
         "as the file spells it",
     ),
     "canonical name is taken": (
@@ -144,7 +151,7 @@ BAD_TABLES: dict[str, tuple[str, dict[str, str], type[AllianceStatsError], str, 
         "p,s\n1,1\n1,2\n1,2\n",
         {"patient": "p", "session": "s"},
         DataError,
-        r"1 rows repeat the patient, session of an earlier row \(the first in data row 3\)",
+        r"1 row repeats the patient, session of an earlier row \(the first in data row 3\)",
         "remove the copies",
     ),
     "no session column": (
@@ -213,7 +220,7 @@ def test_check_session_table_changes_nothing() -> None:
 def test_check_session_table_takes_the_columns_that_name_a_row() -> None:
     frame = pd.DataFrame({"patient": [1, 1], "session": [1, 1], "pairing": [1, 2]})
     assert check_session_table(frame, row_key=["pairing", "session"])
-    with pytest.raises(DataError, match="repeat the patient, session"):
+    with pytest.raises(DataError, match=r"repeats? the patient, session"):
         check_session_table(frame)
     with pytest.raises(ColumnError, match="No column 'pair'"):
         check_session_table(frame, row_key=["pair", "session"])
@@ -229,3 +236,12 @@ def test_check_per_patient_does_not_look_at_sessions() -> None:
 def test_an_empty_frame_is_an_error() -> None:
     with pytest.raises(DataError, match=r"(?s)no rows.*Hint:"):
         check_session_table(pd.DataFrame({"patient": [], "session": []}))
+
+
+def test_the_first_row_of_a_file_without_header_is_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "ids.csv"
+    path.write_text("P-001,Frau Quibble\nP-002,Herr Quibble\n", encoding="utf-8")
+    with pytest.raises(ColumnError, match="may have no header") as caught:
+        read_sessions(path, patient="pid", therapist="th")
+    assert "Quibble" not in str(caught.value)
+    assert "P-001" not in str(caught.value)

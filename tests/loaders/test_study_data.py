@@ -109,10 +109,10 @@ def test_a_column_named_by_the_map_must_exist(write: WriteFile, case: str) -> No
 
 def test_rows_are_checked_by_the_key_of_the_map(write: WriteFile) -> None:
     folder = write("ward.csv", "pid,week,run\n1,1,1\n1,1,2\n").parent
-    with pytest.raises(DataError, match="repeat the patient, session"):
+    with pytest.raises(DataError, match=r"repeats? the patient, session"):
         read_study_data(ONE, folder)
     assert len(read_study_data(replace(ONE, row_key=("run", "week")), folder)) == 2
-    with pytest.raises(DataError, match="repeat the patient, session"):
+    with pytest.raises(DataError, match=r"repeats? the patient, session"):
         read_study_data(replace(ONE, row_key=("pid", "week")), folder)
 
 
@@ -198,3 +198,16 @@ def test_the_bundled_sample_fits_its_column_map() -> None:
     for measure, n_items in zip(patterns, (12, 4), strict=True):
         assert measure is not None
         assert {str(measure.items).format(number) for number in range(1, n_items + 1)} <= set(frame.columns)
+
+
+def test_unrelated_columns_with_a_name_that_is_needed_are_renamed(write: WriteFile) -> None:
+    content = "pid,week,wai,patient,outcome\n1,1,40,ward,x\n1,2,41,ward,y\n"
+    frame = read_study_data(ONE, write("ward.csv", content).parent)
+    assert list(frame.columns) == ["patient", "session", "wai", "patient_in_file", "outcome_in_file"]
+    assert "Renamed, because the study needs the name for another column: patient, outcome" in frame.attrs["notes"][-2]
+
+
+def test_a_named_column_keeps_its_name_although_the_study_uses_it(write: WriteFile) -> None:
+    column_map = replace(ONE, outcome=Measure("Score", column="outcome", better="higher"))
+    frame = read_study_data(column_map, write("ward.csv", "pid,week,outcome\n1,1,40\n1,2,41\n").parent)
+    assert list(frame["outcome"]) == [40, 41]

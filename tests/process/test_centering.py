@@ -355,3 +355,9 @@ def test_crossed_patients_and_therapists_can_be_split_by_dyad() -> None:
 def test_duplicated_sessions_are_fine_without_a_lag() -> None:
     out = within_between(PLAIN.assign(session=1), "wai", levels=("patient",))
     np.testing.assert_array_equal(out["wai_session"], [-0.5, 0.5, -1.0, 1.0])
+
+
+def test_an_id_is_no_rating() -> None:
+    sessions = pd.DataFrame({"patient": [1, 1, 2, 2], "session": [1, 2, 1, 2], "therapist": [1, 1, 2, 2]})
+    with pytest.raises(ColumnError, match=r"(?s)'patient' holds who is treated, not a rating.*column of a score"):
+        within_between(sessions, "patient")

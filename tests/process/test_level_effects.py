@@ -289,7 +289,14 @@ BAD: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], dict[str, Any], typ
         lambda f: f.assign(wai=f.wai - f.groupby("patient")["wai"].transform("mean")),
         {},
         DataError,
-        r"patient part of 'wai' is the same(?s:.*)not centred before",
+        r"patient part of 'wai' is the same for all \d+ patients(?s:.*)centred before(?s:.*)leave the level out",
+    ),
+    (
+        "one patient each",
+        lambda f: f.assign(therapist=f.patient),
+        {},
+        DataError,
+        r"Each therapist has one patient(?s:.*)units in a column map",
     ),
     (
         "two therapists",
@@ -298,7 +305,7 @@ BAD: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], dict[str, Any], typ
         DataError,
         r"2 therapists are too few(?s:.*)leave the level out",
     ),
-    ("one patient", lambda f: f[f.patient == "p0"], {"levels": ("patient",)}, DataError, r"patient part of 'wai'"),
+    ("one patient", lambda f: f[f.patient == "p0"], {"levels": ("patient",)}, DataError, r"There is one patient in"),
     (
         "several therapists",
         lambda f: f.assign(therapist=np.where(f.session == 1, "t0", f.therapist)),

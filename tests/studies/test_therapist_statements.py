@@ -98,3 +98,55 @@ def test_single_conversations_run_the_other_form_and_say_how_little_they_show(
     assert "Almost nothing about what helps" in report
     for name in ("esconv_conversations.csv", "failed_esconv_conversations.csv"):
         assert name in (out / "run.json").read_text("utf-8")
+
+
+MAP = """
+study = "therapist-statements"
+level = "session"
+title = "A ward"
+simulated = true
+source = "The bundled sample, changed for a test."
+[[files]]
+[columns]
+patient = "patient"
+session = "session"
+{therapist}
+[levels]
+units = ["patient"]
+[alliance]
+instrument = "wai_sr"
+items = "wai_{{}}"
+score = "mean"
+[outcome]
+instrument = "ors"
+items = "ors_{{}}"
+score = "sum"
+better = "higher"
+[statements]
+codebook = "helping_skills"
+counts_pattern = "n_{{}}"
+[random]
+groups = {groups}
+"""
+
+
+@pytest.mark.parametrize("therapists", ["unknown", "changing"])
+def test_the_study_runs_where_therapists_are_unknown_or_change(therapists: str, tmp_path: Path) -> None:
+    sessions = al.load_sample("therapist_statements").query("patient <= 200")
+    known = therapists == "changing"
+    late = sessions["session"] > 4
+    sessions["therapist"] = sessions["therapist"].where(~late, (sessions["patient"] + 7) % 60)
+    (sessions if known else sessions.drop(columns="therapist")).to_csv(tmp_path / "ward.csv", index=False)
+    text = MAP.format(
+        therapist='therapist = "therapist"' if known else "",
+        groups='["patient", "therapist"]' if known else '["patient"]',
+    )
+    (tmp_path / "ward.toml").write_text(text, encoding="utf-8")
+    out = tmp_path / "report"
+    al.run_study(
+        "therapist-statements", data=tmp_path / "ward.csv", columns=tmp_path / "ward.toml", out=out, progress=False
+    )
+    levels = table(out, "alliance-outcome").query("predictor == 'alliance'")["level"]
+    assert set(levels) == {"session", "patient", "contextual"}
+    groups = set(table(out, "outcome-variances")["group"])
+    assert groups == ({"patient", "treating_person", "Residual"} if known else {"patient", "Residual"})
