@@ -74,7 +74,10 @@ def sentence(result: Result, term: str | None = None) -> str:
             f"{type(result).__name__} has no named estimates to put into words.",
             hint="print its table with table(result).",
         )
-    records = plain_records(frame[_chosen(frame, naming, term)])
+    chosen = _chosen(frame, naming, term)
+    if "model" in frame and len(frame["model"].unique()) == 1:
+        frame = frame.drop(columns="model")
+    records = plain_records(frame[chosen])
     method = _method(result.notes)
     return "\n".join(_say(record, naming, estimate_label(frame), method) for record in records)
 
@@ -111,9 +114,14 @@ def _subject(record: dict[str, Any], naming: str) -> str:
     """Return what the estimate belongs to: model, term, outcome and level."""
     model = f"{record['model']}, " if record.get("model") else ""
     about = [str(record["kind"])] if record.get("kind") else []
-    about += [f"{record['level']} level"] if record.get("level") else []
+    about += [_level(str(record["level"]))] if record.get("level") else []
     about += [f"outcome {record['outcome']}"] if record.get("outcome") else []
     return f"{model}{record[naming]}" + (f" ({', '.join(about)})" if about else "")
+
+
+def _level(level: str) -> str:
+    """Return the level in words; a contextual row compares two."""
+    return {"contextual": "difference between levels", "covariate": "covariate"}.get(level, f"{level} level")
 
 
 def _test(record: dict[str, Any], symbol: str) -> str:

@@ -75,9 +75,18 @@ def test_a_model_of_an_intercept_only_reports_it() -> None:
 
 
 def test_model_outcome_and_kind_are_named() -> None:
-    text = al.sentence(fit(model="ML", outcome="distress", kind="correlation"), "alliance")
-    assert text.startswith("ML, alliance (correlation, session level, outcome distress): Estimate = -0.31")
+    text = al.sentence(fit(model=["REML", "ML"], outcome="distress", kind="correlation"), "alliance")
+    assert "ML, alliance (correlation, session level, outcome distress): Estimate = -0.31" in text
     assert "statistic = -6.15" in text
+
+
+def test_a_model_that_all_rows_share_is_not_named() -> None:
+    assert al.sentence(fit(model="ML"), "alliance").startswith("alliance (session level)")
+
+
+def test_a_difference_between_levels_is_called_so() -> None:
+    text = al.sentence(fit(level=["contextual", "contextual"]), "alliance")
+    assert text.startswith("alliance (difference between levels)")
 
 
 def test_a_missing_estimate_is_said() -> None:
