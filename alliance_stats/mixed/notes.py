@@ -19,6 +19,8 @@ def fit_notes(fit: LmmFit) -> tuple[str, ...]:
         "Tests and intervals of fixed effects are Wald with the normal distribution (df method: normal); with few levels "
         "they are too narrow.",
     ]
+    if len(fit.n_levels) > 1:
+        notes.append(_structure(fit))
     if design.n_rows < design.n_given:
         counts = ", ".join(f"{name} {count}" for name, count in design.missing.items())
         notes.append(
@@ -34,3 +36,11 @@ def fit_notes(fit: LmmFit) -> tuple[str, ...]:
     if design.weights is not None:
         notes.append("Residual variance of a row: sigma squared divided by its weight.")
     return tuple(notes)
+
+
+def _structure(fit: LmmFit) -> str:
+    """Return how the grouping factors lie to each other, as found in the data."""
+    order = [list(fit.n_levels)[k] for k in fit.cross_products.order]
+    if fit.cross_products.crossed is None:
+        return f"Grouping factors are nested in these data: {' in '.join(order)}."
+    return f"Grouping factors cross in these data, in whole or in part: {', '.join(order)}."

@@ -252,3 +252,11 @@ def test_every_patient_twice_keeps_estimates_and_divides_variances_by_two_under_
     np.testing.assert_allclose(twice.theta, once.theta, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(twice.fixed_covariance, once.fixed_covariance / 2, rtol=1e-5, atol=1e-9)
     assert twice.criterion == pytest.approx(2 * once.criterion, rel=1e-9)
+
+
+def test_notes_tell_how_the_factors_lie_to_each_other() -> None:
+    nested = lmm("distress ~ alliance + (1 | patient) + (1 | therapist)", data())
+    assert "Grouping factors are nested in these data: patient in therapist." in nested.notes
+    switched = data().assign(therapist=lambda f: f["therapist"].where(f.index != 3, f["therapist"].iloc[-1]))
+    crossed = lmm("distress ~ alliance + (1 | patient) + (1 | therapist)", switched)
+    assert "Grouping factors cross in these data, in whole or in part: patient, therapist." in crossed.notes
