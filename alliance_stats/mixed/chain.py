@@ -14,6 +14,7 @@ import numpy as np
 
 from alliance_stats.mixed.crossproducts import Chain
 from alliance_stats.mixed.levelsums import Floats
+from alliance_stats.mixed.parameters import Pattern, direction_weights
 from alliance_stats.mixed.smallblocks import gather, inner, level_inverse, multiply, outer, transpose
 
 
@@ -180,17 +181,62 @@ def _products_with(chain: Chain, weights: Sequence[Floats], k: int) -> Floats:
     return np.concatenate(columns, axis=1)
 
 
-def summed_gradient(projected: Projected, basis: Floats) -> list[Floats]:
-    """Return sum over levels of Z' H^-1 Z minus the part that ``basis`` explains, each of shape (q, q).
+@dataclass(frozen=True)
+class Derivatives:
+    """What gradient and Hessian of the criterion are made of.
 
     Parameters
     ----------
-    projected : Projected
-    basis : ndarray, shape (p + 1, r)
-        Columns w such that (Z' H^-1 [X, y] w)(...)' is taken off.
+    slopes : list of ndarray, each of shape (q, q)
+        Derivative of the criterion by each factor's Lambda Lambda'.
+    scaled : list of ndarray, each of shape (q, q)
+        The same times Lambda: half the derivative by Lambda.
+    qq : ndarray, shape (n_theta, n_theta)
+        q' H^-1 q of the working variates.
+    xq : ndarray, shape (p + 1, n_theta)
+        [X, y]' H^-1 q.
+    moments : ndarray, shape (n_theta,)
+        q' P y.
     """
-    sums = []
-    for zz, zx in zip(projected.zz, projected.zx, strict=True):
-        explained = np.matmul(basis.T, zx)
-        sums.append(zz.sum(axis=2) - outer(explained, explained))
-    return sums
+
+    slopes: list[Floats]
+    scaled: list[Floats]
+    qq: Floats
+    xq: Floats
+    moments: Floats
+
+
+def derivatives(
+    eliminations: Sequence[Elimination],
+    lambdas: Sequence[Floats],
+    patterns: Sequence[Pattern],
+    basis: Floats,
+    residual: Floats,
+) -> Derivatives:
+    """Return the pieces of gradient and Hessian, summed over independent parts of a chain.
+
+    Parameters
+    ----------
+    eliminations : sequence of Elimination
+    lambdas : sequence of ndarray, each of shape (q, q)
+    patterns : sequence of patterns
+    basis : ndarray, shape (p + 1, r)
+        Columns that turn Z' H^-1 [X, y] into what the criterion's derivative takes off.
+    residual : ndarray, shape (p + 1,)
+        Coefficients of y - X beta.
+    """
+    n_theta = sum(len(pattern) for pattern in patterns)
+    slopes = [np.zeros_like(lam) for lam in lambdas]
+    qq, xq, moments = np.zeros((n_theta, n_theta)), np.zeros((residual.size, n_theta)), np.zeros(n_theta)
+    for elimination in eliminations:
+        projected = project(elimination)
+        for total, zz, zx in zip(slopes, projected.zz, projected.zx, strict=True):
+            explained = np.matmul(basis.T, zx)
+            total += zz.sum(axis=2) - outer(explained, explained)
+        scores = [np.tensordot(zx, residual, (1, 0)) for zx in projected.zx]
+        weights = [direction_weights(v, lam, p) for v, lam, p in zip(scores, lambdas, patterns, strict=True)]
+        moments += np.concatenate([np.einsum("qn,qan->a", v, t) for v, t in zip(scores, weights, strict=True)])
+        found = directions(elimination, weights)
+        qq += found.qq
+        xq += found.xq
+    return Derivatives(slopes, [slope @ lam for slope, lam in zip(slopes, lambdas, strict=True)], qq, xq, moments)

@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
 
-from alliance_stats.mixed.chain import Elimination
+from alliance_stats.mixed.chain import Derivatives, Elimination
 from alliance_stats.mixed.crossed import Crossed
 from alliance_stats.mixed.crossproducts import CrossProducts
 from alliance_stats.mixed.levelsums import Floats
@@ -45,17 +45,6 @@ class OuterFactor:
     k_ux: Floats
     log_determinant: float
     removed: Floats
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """What the gradient and the Hessian are made of; see factor.evaluate."""
-
-    slopes: list[Floats]
-    scaled: list[Floats]
-    qq: Floats
-    xq: Floats
-    moments: Floats
 
 
 def eliminate_outer(crossed: Crossed, elimination: Elimination, lambdas: Sequence[Floats]) -> OuterFactor:

@@ -1,4 +1,4 @@
-"""The profiled likelihood at one theta: criterion, gradient, curvature, fixed effects, predicted random effects.
+"""The profiled likelihood at one theta: criterion, gradient, curvature and fixed effects.
 
 With P = H^-1 - H^-1 X (X'H^-1 X)^-1 X'H^-1 and nu = n - p (REML) or n (ML), the criterion (-2 log likelihood, beta and
 sigma profiled out) is ``log|H| + [log|X'H^-1X|] + nu (1 + log(2 pi y'Py / nu))``: Bates, Maechler, Bolker and Walker (2015),
@@ -16,9 +16,10 @@ from scipy.linalg import solve_triangular
 
 from alliance_stats.mixed import chain as nested
 from alliance_stats.mixed import crossedfactor
+from alliance_stats.mixed.chain import Derivatives
 from alliance_stats.mixed.crossproducts import CrossProducts
 from alliance_stats.mixed.levelsums import Floats
-from alliance_stats.mixed.parameters import Pattern, direction_weights, unpack
+from alliance_stats.mixed.parameters import Pattern, unpack
 
 LOG_2PI = float(np.log(2.0 * np.pi))
 
@@ -99,30 +100,13 @@ def evaluate(cp: CrossProducts, theta: Floats, *, reml: bool) -> Evaluation:
     eliminations, outer = _eliminate(cp, lambdas)
     fixed = _reduce(cp, eliminations, outer, reml=reml)
     basis, residual = _bases(fixed, reml=reml)
-    n_theta = cp.n_theta
-    qq, xq, moments = np.zeros((n_theta, n_theta)), np.zeros((cp.n_fixed + 1, n_theta)), np.zeros(n_theta)
     if outer is None:
-        slopes = [np.zeros((q, q)) for q in cp.sizes]
-        for elimination in eliminations:
-            projected = nested.project(elimination)
-            for total, part in zip(slopes, nested.summed_gradient(projected, basis), strict=True):
-                total += part
-            scores = [np.tensordot(zx, residual, (1, 0)) for zx in projected.zx]
-            weights = [
-                direction_weights(v, lam, pattern) for v, lam, pattern in zip(scores, lambdas, cp.patterns, strict=True)
-            ]
-            moments += np.concatenate([np.einsum("qn,qan->a", v, t) for v, t in zip(scores, weights, strict=True)])
-            found = nested.directions(elimination, weights)
-            qq += found.qq
-            xq += found.xq
-        scaled = [slope @ lam for slope, lam in zip(slopes, lambdas, strict=True)]
+        found = nested.derivatives(eliminations, lambdas, cp.patterns, basis, residual)
     else:
-        derivatives = crossedfactor.derivatives(cp, eliminations[0], outer, lambdas, basis, residual)
-        slopes, scaled = derivatives.slopes, derivatives.scaled
-        qq, xq, moments = derivatives.qq, derivatives.xq, derivatives.moments
-    gradient = 2.0 * np.array([s[p] for s, pattern in zip(scaled, cp.patterns, strict=True) for p in pattern])
-    hessian = _average_information(cp, fixed, qq, xq, moments, reml=reml) + _curvature(slopes, cp.patterns)
-    return Evaluation(theta, fixed.criterion, gradient, hessian, tuple(slopes))
+        found = crossedfactor.derivatives(cp, eliminations[0], outer, lambdas, basis, residual)
+    gradient = 2.0 * np.array([s[p] for s, pattern in zip(found.scaled, cp.patterns, strict=True) for p in pattern])
+    hessian = _average_information(cp, fixed, found, reml=reml) + _curvature(found.slopes, cp.patterns)
+    return Evaluation(theta, fixed.criterion, gradient, hessian, tuple(found.slopes))
 
 
 def _eliminate(
@@ -180,15 +164,13 @@ def _bases(fixed: FixedPart, *, reml: bool) -> tuple[Floats, Floats]:
     return basis, residual
 
 
-def _average_information(
-    cp: CrossProducts, fixed: FixedPart, qq: Floats, xq: Floats, moments: Floats, *, reml: bool
-) -> Floats:
+def _average_information(cp: CrossProducts, fixed: FixedPart, found: Derivatives, *, reml: bool) -> Floats:
     """Return q'Pq / sigma2, corrected for the profiled sigma, shape (n_theta, n_theta)."""
     p = cp.n_fixed
     nu = cp.n_rows - p if reml else cp.n_rows
-    explained = solve_triangular(fixed.root, xq[:p], check_finite=False, lower=True) if p else xq[:p]
-    information = (qq - explained.T @ explained) / fixed.sigma2
-    return np.asarray(information - np.outer(moments, moments) / (nu * fixed.sigma2**2))
+    explained = solve_triangular(fixed.root, found.xq[:p], check_finite=False, lower=True) if p else found.xq[:p]
+    information = (found.qq - explained.T @ explained) / fixed.sigma2
+    return np.asarray(information - np.outer(found.moments, found.moments) / (nu * fixed.sigma2**2))
 
 
 def _curvature(slopes: Sequence[Floats], patterns: Sequence[Pattern]) -> Floats:
