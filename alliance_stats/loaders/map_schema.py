@@ -100,8 +100,22 @@ def _check_single_use(top: TomlTable, columns: Mapping[str, str]) -> None:
         if table is None or not table.has("column"):
             continue
         column = table.text("column")
+        if header == "outcome" and _is_item(top.optional_table("alliance"), column):
+            raise table.error(f"column '{column}' is an item of the alliance.", "name the column of the outcome.")
         if column in taken:
             raise table.error(f"column '{column}' is the {taken[column]} already.", "name the column of the score.")
+
+
+def _is_item(alliance: TomlTable | None, column: str) -> bool:
+    """Tell whether a column is one of the alliance's items, by pattern or by name."""
+    if alliance is None or not alliance.has("items"):
+        return False
+    items = alliance.text_or_texts_or_names("items")
+    if isinstance(items, str):
+        before, _, after = items.partition("{}")
+        number = column.removeprefix(before).removesuffix(after)
+        return number.isdigit() and column == f"{before}{number}{after}"
+    return column in (items.values() if isinstance(items, Mapping) else items)
 
 
 def _files(top: TomlTable) -> tuple[DataFile, ...]:

@@ -188,11 +188,13 @@ def require_identified(design: Design) -> None:
         if levels < 2:
             raise ModelError.build(
                 f"The grouping factor '{grouping.name}' has one level in the {n} rows used.",
-                hint="leave out its random term; a variance between levels needs at least two, better ten.",
+                hint="leave out its random term (groups in a column map); a variance between levels needs two or more, "
+                "better ten.",
             )
         if levels * sizes[grouping.name] >= n:
             raise ModelError.build(
                 f"'{grouping.name}' has {levels} levels with {sizes[grouping.name]} random effects each, "
                 f"{levels * sizes[grouping.name]} in all, for {n} rows: they cannot be told from the residual.",
-                hint="leave out a random slope or the term; a level needs more rows than random effects.",
+                hint="leave out a random slope (slopes = false in a column map) or the term; a level needs more rows than "
+                "random effects.",
             )

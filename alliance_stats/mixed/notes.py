@@ -41,6 +41,12 @@ def fit_notes(fit: LmmFit) -> tuple[str, ...]:
 def _structure(fit: LmmFit) -> str:
     """Return how the grouping factors lie to each other, as found in the data."""
     order = [list(fit.n_levels)[k] for k in fit.cross_products.order]
+    sizes = sorted(fit.n_levels.values())
+    if fit.cross_products.crossed is None and len(set(sizes)) < len(sizes):
+        return (
+            "Two grouping factors have the same levels: only the sum of their variances is known, the shares are arbitrary "
+            f"({', '.join(order)})."
+        )
     if fit.cross_products.crossed is None:
         return f"Grouping factors are nested in these data: {' in '.join(order)}."
     return f"Grouping factors cross in these data, in whole or in part: {', '.join(order)}."

@@ -237,7 +237,7 @@ def _check_one_therapist_each(frame: pd.DataFrame, levels: Mapping[str, str]) ->
         raise DataError.build(
             f"{several} patients belong to more than one therapist, so that a patient part and a therapist part cannot "
             "be told apart.",
-            hint='for the patient part alone pass frame.drop(columns="therapist"); '
+            hint='for the patient part alone pass frame.drop(columns="therapist"), or units = ["patient"] in a column map; '
             'for pairs use level_effects(..., levels=("dyad",)).',
         )
 

@@ -238,7 +238,7 @@ def _check_nesting(codes: Mapping[str, np.ndarray]) -> None:
             f"{several} of {pairs['inner'].nunique()} {inner}s belong to more than one {outer}, so that "
             f"'{inner} mean minus {outer} mean' has no single value.",
             hint=f"use levels={kept}, or split pairs instead: make a column that numbers each {inner} with each "
-            f'{outer}, for example dyad, and use levels=("dyad",).',
+            f'{outer}, for example dyad, and use levels=("dyad",). In a column map these are the units under [levels].',
         )
 
 

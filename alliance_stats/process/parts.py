@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from keyword import iskeyword
 from statistics import NormalDist
 
@@ -96,7 +97,9 @@ def choose_levels(frame: pd.DataFrame, levels: Levels | None) -> tuple[dict[str,
     if levels is None:
         names = {name: name for name in ("patient", "therapist") if name == "patient" or name in frame.columns}
         if "therapist" not in names:
-            notes.append("There is no therapist column: the patient part holds differences between therapists as well.")
+            known = "treating_person" in frame.columns
+            why = "Therapists (treating_person) are not among the levels" if known else "There is no therapist column"
+            notes.append(f"{why}: the patient part holds differences between therapists as well.")
     else:
         names = level_columns(levels)
     require_columns(frame, names.values())
@@ -217,9 +220,15 @@ def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[s
             problem = f"'{part.predictor}' does not vary within {first}s in the {len(rows)} rows analysed"
             hint = f"a session-level estimate needs {first}s with two or more different ratings; without them compare "
             raise DataError.build(f"{problem}.", hint=hint + f"{first}s with lmm() and say that the level is between.")
-        raise DataError.build(
-            _no_part(rows, part, levels), hint="leave the level out: levels=, or units in a column map."
-        )
+        raise DataError.build(_no_part(rows, part, levels), hint=_remedy(part, levels))
+    for inner, outer in pairwise(levels):
+        n_units = rows[levels[inner]].nunique()
+        if n_units == rows[levels[outer]].nunique():
+            raise DataError.build(
+                f"In the {len(rows)} rows analysed there are {n_units} {inner}s and as many {outer}s: the two levels cannot be "
+                "told apart.",
+                hint=f"leave '{outer}' out of the levels (levels=, or units and groups in a column map).",
+            )
     for level, column in levels.items():
         slopes = sum(part.level == level for part in parts)
         units = rows[column].nunique()
@@ -311,6 +320,13 @@ def _sd_ratio(rows: pd.DataFrame, part: Part, outcome: str, levels: Mapping[str,
         return math.nan
     spread = pair.std()
     return float(spread.iloc[0] / spread.iloc[1]) if spread.iloc[1] > 0 else math.nan
+
+
+def _remedy(part: Part, levels: Mapping[str, str]) -> str:
+    """Return what to do about a part that does not vary."""
+    if len(levels) == 1:
+        return f"comparing {part.level}s needs three or more of them; describe a single one in words and pictures."
+    return f"leave a level out: levels= without '{list(levels)[-1]}', or units and groups in a column map."
 
 
 def _no_part(rows: pd.DataFrame, part: Part, levels: Mapping[str, str]) -> str:

@@ -115,7 +115,8 @@ def _subject(record: dict[str, Any], naming: str) -> str:
     model = f"{record['model']}, " if record.get("model") else ""
     about = [str(record["kind"])] if record.get("kind") else []
     about += [_level(str(record["level"]))] if record.get("level") else []
-    about += [f"outcome {record['outcome']}"] if record.get("outcome") else []
+    outcome = record.get("outcome")
+    about += [f"outcome {outcome}"] if outcome and outcome != "outcome" else []
     return f"{model}{record[naming]}" + (f" ({', '.join(about)})" if about else "")
 
 

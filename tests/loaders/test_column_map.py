@@ -310,3 +310,23 @@ def test_a_column_cannot_be_an_id_and_a_score(write: WriteFile) -> None:
     text = text[:start] + '[outcome]\ncolumn = "week"\nbetter = "lower"\n' + text[end:]
     with pytest.raises(StudyError, match=r"(?s)column 'week' is the session already.*name the column of the score"):
         read_column_map(write("ward.toml", text))
+
+
+@pytest.mark.parametrize("items", ['"wai{}"', '["wai1", "wai2"]', '{ 1 = "wai1", 2 = "wai2" }'])
+def test_an_item_of_the_alliance_is_no_outcome(items: str, write: WriteFile) -> None:
+    text = (
+        FULL[: FULL.index("[alliance]")]
+        + f"""
+[alliance]
+instrument = "wai_sr"
+items = {items}
+score = "mean"
+[outcome]
+column = "wai2"
+better = "higher"
+"""
+    )
+    with pytest.raises(
+        StudyError, match=r"(?s)column 'wai2' is an item of the alliance.*name the column of the outcome"
+    ):
+        read_column_map(write("ward.toml", text))

@@ -260,3 +260,9 @@ def test_notes_tell_how_the_factors_lie_to_each_other() -> None:
     switched = data().assign(therapist=lambda f: f["therapist"].where(f.index != 3, f["therapist"].iloc[-1]))
     crossed = lmm("distress ~ alliance + (1 | patient) + (1 | therapist)", switched)
     assert "Grouping factors cross in these data, in whole or in part: patient, therapist." in crossed.notes
+
+
+def test_factors_with_the_same_levels_are_said_to_share_their_variance() -> None:
+    twice = data().assign(again=lambda f: f["patient"])
+    fit = lmm("distress ~ alliance + (1 | patient) + (1 | again)", twice)
+    assert any("only the sum of their variances is known" in note for note in fit.notes)

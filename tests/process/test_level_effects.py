@@ -289,14 +289,21 @@ BAD: list[tuple[str, Callable[[pd.DataFrame], pd.DataFrame], dict[str, Any], typ
         lambda f: f.assign(wai=f.wai - f.groupby("patient")["wai"].transform("mean")),
         {},
         DataError,
-        r"patient part of 'wai' is the same for all \d+ patients(?s:.*)centred before(?s:.*)leave the level out",
+        r"patient part of 'wai' is the same for all \d+ patients(?s:.*)centred before(?s:.*)leave a level out",
+    ),
+    (
+        "one patient each in the rows analysed",
+        lambda f: f.assign(distress=f.distress.where(f.groupby("therapist")["patient"].transform("min") == f.patient)),
+        {},
+        DataError,
+        r"as many therapists: the two levels cannot be told apart(?s:.*)leave 'therapist' out",
     ),
     (
         "one patient each",
         lambda f: f.assign(therapist=f.patient),
         {},
         DataError,
-        r"Each therapist has one patient(?s:.*)units in a column map",
+        r"Each therapist has one patient(?s:.*)units and groups in a column map",
     ),
     (
         "two therapists",
