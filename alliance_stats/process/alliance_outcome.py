@@ -222,8 +222,25 @@ def alliance_outcome(
         fit=model.fit,
         frame=model.rows,
         estimates=_with_contextual(model, parts).assign(model=label, outcome=outcome),
-        notes=(*_question_notes(outcome, levels, lag, detrend), *level_notes, *centring, *model.notes),
+        notes=(
+            *_thin_notes(frame, outcome, model, lag),
+            *_question_notes(outcome, levels, lag, detrend),
+            *level_notes,
+            *centring,
+            *model.notes,
+        ),
     )
+
+
+def _thin_notes(frame: pd.DataFrame, outcome: str, model: LevelModel, lag: int) -> list[str]:
+    """Return a first sentence when less than half of the rated sessions carry the estimates."""
+    rated, used = int(frame[outcome].notna().sum()), len(model.rows)
+    if 2 * used >= rated:
+        return []
+    return [
+        f"Few rows carry these estimates: {used} of {rated} sessions with an outcome have what is needed {lag} session(s) "
+        "before. They may differ from the others."
+    ]
 
 
 def _check_one_therapist_each(frame: pd.DataFrame, levels: Mapping[str, str]) -> None:

@@ -136,6 +136,14 @@ def test_random_terms_can_be_chosen(study: Study) -> None:
     assert result.fit.formula.endswith("+ session + (1 | patient) + (1 | therapist)")
 
 
+def test_the_first_note_warns_when_few_rows_have_a_session_before(study: Study) -> None:
+    frame = study()
+    late = frame["session"] > 3
+    thin = frame.assign(session=frame["session"].where(~late, 10 * frame["session"]))
+    assert alliance_outcome(thin, **PLAIN, random=INTERCEPTS).notes[0].startswith("Few rows carry these estimates: ")
+    assert not alliance_outcome(frame, **PLAIN, random=INTERCEPTS).notes[0].startswith("Few rows")
+
+
 def test_row_order_and_labels_do_not_matter(study: Study) -> None:
     frame = study()
     changed = frame.assign(patient=frame["patient"].map(lambda p: 1000 - int(p[1:]))).sample(frac=1, random_state=3)
