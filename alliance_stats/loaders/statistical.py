@@ -59,7 +59,21 @@ def read_statistical(path: Path) -> tuple[pd.DataFrame, list[str]]:
             f"{path.name} has {len(names)} columns and no rows.", hint="check that the export finished."
         )
     notes = [] if suffix == ".parquet" else ["Value labels are not applied: the codes are read as numbers."]
+    if suffix in (".sav", ".zsav"):
+        notes += _declared_missing(path, frame)
     return named_columns(frame, names, path.name), notes
+
+
+def _declared_missing(path: Path, frame: pd.DataFrame) -> list[str]:
+    """Return a note on answers that the file declares missing, with their number."""
+    import pyreadstat
+
+    declared = list(pyreadstat.read_sav(path, metadataonly=True, user_missing=True)[1].missing_ranges)
+    if not declared:
+        return []
+    kept: Any = pyreadstat.read_sav(path, user_missing=True, usecols=declared)[0]
+    n_cells = int((kept.notna().to_numpy() & frame[declared].isna().to_numpy()).sum())
+    return [f"{n_cells} answers with codes that the file declares missing, in {len(declared)} columns, are missing."]
 
 
 def _reader(suffix: str) -> Callable[[Path], pd.DataFrame]:

@@ -117,3 +117,13 @@ def test_no_rows_is_an_error(tmp_path: Path) -> None:
     FRAME.head(0).to_parquet(path)
     with pytest.raises(FileError, match=r"(?s)3 columns and no rows.*Hint: check that the export finished"):
         read_table(path)
+
+
+def test_answers_that_spss_declares_missing_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.sav"
+    answers = pd.DataFrame({"id": [1.0, 1.0, 2.0], "w": [3.0, 9.0, -99.0], "v": [9.0, 2.0, None]})
+    pyreadstat.write_sav(answers, path, missing_ranges={"w": [9, -99], "v": [9]})
+    frame = read_table(path)
+    assert frame["w"].isna().sum() == 2
+    note = "3 answers with codes that the file declares missing, in 2 columns, are missing."
+    assert note in frame.attrs["notes"]
