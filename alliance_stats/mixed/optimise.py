@@ -35,6 +35,9 @@ RESTART_SIZES = (1.0, 0.1, 5.0)
 SMALL = 2_000
 """Up to so many levels a singular solution is also checked by the slower routes: several optima are likely there."""
 
+N_SCATTERED = 8
+"""Starts of random sizes that are tried as well then."""
+
 
 @dataclass(frozen=True)
 class Optimum:
@@ -106,7 +109,7 @@ def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> O
             search = _better(search, _descend(cp, size * identity_theta(cp.patterns), reml=reml))
         if not search.converged or _n_levels(cp) <= SMALL:
             search = _slower_routes(cp, search, reml=reml)
-            for other in _neighbours(cp, search.best.theta):
+            for other in (*_neighbours(cp, search.best.theta), *_scattered(cp)):
                 search = _better(search, _descend(cp, other, reml=reml))
     best = search.best
     return Optimum(
@@ -137,6 +140,16 @@ def _neighbours(cp: CrossProducts, theta: Floats) -> list[Floats]:
                 lambdas[k][own] = size * np.eye(len(group))
                 starts.append(pack(lambdas, cp.patterns))
     return starts
+
+
+def _scattered(cp: CrossProducts) -> list[Floats]:
+    """Return thetas of very different sizes from a fixed seed, so that the same data always give the same fit."""
+    rng = np.random.default_rng(20_150_701)
+    whole = identity_theta(cp.patterns)
+    return [
+        np.where(whole > 0, 10.0 ** rng.uniform(-1.5, 2.0, whole.size), 0.5 * rng.standard_normal(whole.size))
+        for _ in range(N_SCATTERED)
+    ]
 
 
 def _n_levels(cp: CrossProducts) -> int:
