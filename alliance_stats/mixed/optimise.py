@@ -88,22 +88,20 @@ class _Search:
         return bool(self.promise < ACCEPTED_PROMISE)
 
 
-def minimise(cp: CrossProducts, *, reml: bool, start: Floats | None = None) -> Optimum:
+def minimise(cp: CrossProducts, *, reml: bool) -> Optimum:
     """Minimise the profiled criterion over theta.
 
     Parameters
     ----------
     cp : CrossProducts
     reml : bool
-    start : ndarray, shape (n_theta,), optional
-        Where to begin; from moments if left out.
 
     Returns
     -------
     Optimum
         ``converged`` is False if no route reached a point where the gradient vanishes.
     """
-    search = _descend(cp, starting_theta(cp) if start is None else start, reml=reml)
+    search = _descend(cp, starting_theta(cp), reml=reml)
     if not search.converged or is_singular(cp, search.best.theta):
         for size in RESTART_SIZES:
             search = _better(search, _descend(cp, size * identity_theta(cp.patterns), reml=reml))
