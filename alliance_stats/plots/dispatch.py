@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from functools import singledispatch
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.coding.associations import ShareAssociations
 from alliance_stats.errors import AllianceStatsError
-from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.plots.associations import plot_associations
-from alliance_stats.plots.coefficients import plot_coefficients
-from alliance_stats.plots.reliability import plot_reliability
-from alliance_stats.process.alliance_outcome import AllianceOutcome
-from alliance_stats.process.level_effects import LevelEffects
-from alliance_stats.scales.reliability import Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_PICTURES = {
+    "AllianceOutcome": "coefficients.plot_coefficients",
+    "LevelEffects": "coefficients.plot_coefficients",
+    "LmmFit": "coefficients.plot_coefficients",
+    "Reliability": "reliability.plot_reliability",
+    "ShareAssociations": "associations.plot_associations",
+}
+"""File and function of the picture of each type of result, looked up when it is drawn."""
 
-@singledispatch
+
 def plot(result: object, *, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw a result as the picture that belongs to its type.
 
@@ -46,14 +46,14 @@ def plot(result: object, *, ax: Axes | None = None, **style: Any) -> Axes:
     --------
     plot_coefficients, plot_within_between, plot_trajectories, plot_shares, plot_reliability, plot_associations
     """
-    raise AllianceStatsError.build(
-        f"There is no picture for a {type(result).__name__}.",
-        hint="pass a result such as that of lmm() or level_effects(); for a frame use plot_shares(frame).",
-    )
-
-
-plot.register(LevelEffects, plot_coefficients)
-plot.register(AllianceOutcome, plot_coefficients)
-plot.register(LmmFit, plot_coefficients)
-plot.register(Reliability, plot_reliability)
-plot.register(ShareAssociations, plot_associations)
+    own = [kind.__name__ for kind in type(result).__mro__ if kind.__module__.startswith("alliance_stats.")]
+    home = next((_PICTURES[name] for name in own if name in _PICTURES), None)
+    if home is None:
+        raise AllianceStatsError.build(
+            f"There is no picture for a {type(result).__name__}.",
+            hint="pass a result such as that of lmm() or level_effects(); for a frame use plot_shares(frame).",
+        )
+    file, function = home.split(".")
+    draw: Any = getattr(import_module(f"alliance_stats.plots.{file}"), function)
+    axes: Axes = draw(result, ax=ax, **style)
+    return axes

@@ -1,0 +1,1 @@
+"""Tests, intervals, comparisons and checks of fitted mixed models."""
