@@ -205,3 +205,34 @@ def test_what_is_unusual_is_noted(write: WriteFile, case: str) -> None:
 
 def test_an_ordinary_file_needs_no_notes(write: WriteFile) -> None:
     assert read_table(write("a.csv", "a,b\n1,2\n")).attrs["notes"] == ()
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected"),
+    [
+        (["7", "12"], [7, 12]),
+        (["0", "10"], [0, 10]),
+        (["007", "12"], ["007", "12"]),
+        (['"007"', "12"], ["007", "12"]),
+        (["-07", "12"], ["-07", "12"]),
+        (["+7", "12"], ["+7", "12"]),
+        ([" 7", "12 "], [7, 12]),
+        ([" 07", "12"], ["07", "12"]),
+        (["1.0", "2"], ["1.0", "2"]),
+        (["1e3", "2"], ["1e3", "2"]),
+        (["True", "False"], ["True", "False"]),
+        (["1234567890123456789012", "2"], ["1234567890123456789012", "2"]),
+        (["a1", "2"], ["a1", "2"]),
+    ],
+)
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_ids_are_kept_as_written(write: WriteFile, cells: list[str], expected: list[object], delimiter: str) -> None:
+    rows = ["x" + delimiter + "p" + delimiter + "y", *(f"0.5{delimiter}{cell}{delimiter}3" for cell in cells)]
+    frame = read_table(write("a.csv", "\n".join(rows) + "\n"), ids=["p"])
+    assert frame["p"].tolist() == expected
+
+
+def test_a_padded_id_in_a_late_row_is_found(write: WriteFile) -> None:
+    rows = [f"{row},1" for row in range(1, 60_000)]
+    frame = read_table(write("a.csv", "p,x\n" + "\n".join(rows) + "\n0060000,1\n"), ids=["p"])
+    assert frame["p"].iloc[-1] == "0060000"
