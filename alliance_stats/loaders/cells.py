@@ -81,7 +81,12 @@ def named_columns(frame: pd.DataFrame, names: Sequence[str], file_name: str) -> 
 
 
 def tidy_cells(
-    frame: pd.DataFrame, *, ids: Iterable[str] = (), missing: MissingCodes = (), exempt: Iterable[str] = ()
+    frame: pd.DataFrame,
+    *,
+    ids: Iterable[str] = (),
+    missing: MissingCodes = (),
+    exempt: Iterable[str] = (),
+    as_read: Iterable[str] = (),
 ) -> tuple[pd.DataFrame, list[str]]:
     """Mark missing cells, turn text that is all numbers into numbers, and keep ids as they were written.
 
@@ -96,6 +101,8 @@ def tidy_cells(
         Further cells that count as missing, compared with the whole cell.
     exempt : iterable of str
         Columns to which ``missing`` does not apply.
+    as_read : iterable of str
+        Columns whose type is known: text stays text.
 
     Returns
     -------
@@ -103,14 +110,16 @@ def tidy_cells(
     notes : list of str
         What was changed.
     """
-    id_columns, spared = set(ids), set(exempt)
+    id_columns, spared, settled = set(ids), set(exempt), set(as_read)
     notes: list[str] = []
     columns: dict[str, pd.Series] = {}
     n_marked = 0
     for name in frame.columns:
         codes = () if name in spared else missing
         column = frame[name]
-        if name in id_columns and _is_text(column):
+        if name in settled:
+            marked = 0
+        elif name in id_columns and _is_text(column):
             column, marked, said = _id_column(column, codes)
             notes += [f"Column '{name}': {sentence}" for sentence in said]
         elif _is_text(column):
@@ -123,16 +132,6 @@ def tidy_cells(
     if missing:
         notes.append(f"{n_marked} cells hold one of the {len(missing)} given codes for missing and count as missing.")
     return pd.DataFrame(columns, index=frame.index, copy=False), notes
-
-
-def without_empty_rows(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Leave out rows without any cell; return the frame with a note on how many there were."""
-    suspects = np.ones(len(frame), dtype=bool)
-    for name in frame.columns:
-        suspects &= frame[name].isna().to_numpy()
-        if not suspects.any():
-            return frame, []
-    return frame[~suspects].reset_index(drop=True), [f"{int(suspects.sum())} rows without any cell were left out."]
 
 
 def _is_text(column: pd.Series) -> bool:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
 
 from alliance_stats.errors import DataError, FileError, listing
-from alliance_stats.loaders.cells import MissingCodes, tidy_cells, without_empty_rows
+from alliance_stats.loaders.cells import MissingCodes, tidy_cells
 from alliance_stats.loaders.delimited import read_delimited
+from alliance_stats.loaders.labels import with_labels
+from alliance_stats.loaders.missing_reasons import with_reasons, with_reasons_text
+from alliance_stats.loaders.reading import Reading
+from alliance_stats.loaders.sidecar import applied, read_sidecar, sidecar_path, text_columns
 from alliance_stats.loaders.statistical import read_statistical
-from alliance_stats.loaders.workbooks import read_workbook
+from alliance_stats.loaders.workbooks import hidden_labels, read_workbook
 
-Suffix = Literal[".csv", ".tsv", ".xlsx", ".sav", ".zsav", ".dta", ".parquet"]
+Suffix = Literal[".csv", ".tsv", ".xlsx", ".ods", ".sav", ".zsav", ".por", ".dta", ".sas7bdat", ".xpt", ".parquet"]
 """Endings of the files that can be read."""
+
+_WORKBOOKS = (".xlsx", ".ods")
 
 
 def read_table(
@@ -25,8 +31,9 @@ def read_table(
     missing: MissingCodes | None = None,
     exempt: Collection[str] = (),
     sheet: str | None = None,
+    row_names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """Read a table from a csv, tsv, xlsx, sav, zsav, dta or parquet file.
+    """Read a table from a csv, tsv, xlsx, ods, sav, zsav, por, dta, sas7bdat, xpt or parquet file.
 
     Use `read_sessions` for data of a study; this function reads any table, with no demands on its columns.
 
@@ -42,12 +49,16 @@ def read_table(
     exempt : collection of str
         Columns to which ``missing`` does not apply.
     sheet : str, optional
-        Sheet of an xlsx workbook; the first one if left out.
+        Sheet of an xlsx or ods workbook; the first one if left out.
+    row_names : mapping of str to str, optional
+        Canonical name to column, for columns that name a row and will be renamed: by them the frame remembers why cells
+        are missing.
 
     Returns
     -------
     DataFrame
-        One row per row of the file. ``attrs["notes"]`` is a tuple of sentences on how the file was read.
+        One row per row of the file. ``attrs["notes"]`` is a tuple of sentences on how the file was read; labels and the
+        reasons of missing cells go with it (`labels`, `missing_reasons`).
 
     Raises
     ------
@@ -68,26 +79,46 @@ def read_table(
     file = _existing_file(Path(path))
     codes = _codes(missing)
     suffix = file.suffix.lower()
-    if sheet is not None and suffix != ".xlsx":
+    if sheet is not None and suffix not in _WORKBOOKS:
         raise FileError.build(f"{file.name} has no sheets.", hint="leave out sheet=, or pass an .xlsx workbook.")
     try:
-        if suffix in (".csv", ".tsv"):
-            frame, notes = read_delimited(file, text_columns=ids)
-        elif suffix == ".xlsx":
-            frame, notes = read_workbook(file, sheet=sheet)
-        else:
-            frame, notes = read_statistical(file)
+        reading = _read(file, ids, sheet).without_empty_rows()
     except OSError as problem:
         raise FileError.build(
             f"{file.name} cannot be opened ({type(problem).__name__}).",
             hint="check the permissions, and close the program that holds the file.",
         ) from None
-    frame, dropped = without_empty_rows(frame)
-    if len(frame) == 0:
+    if len(reading.frame) == 0:
         raise FileError.build(f"{file.name} has no rows with cells.", hint="check that the export finished.")
-    frame, changed = tidy_cells(frame, ids=ids, missing=codes, exempt=exempt)
-    frame.attrs = {"notes": (*notes, *dropped, *changed)}
-    return frame
+    frame, changed = tidy_cells(reading.frame, ids=ids, missing=codes, exempt=exempt, as_read=reading.as_read)
+    frame.attrs = {"notes": (*reading.notes, *changed)}
+    frame = with_reasons_text(with_labels(frame, reading.labels), reading.reasons_text)
+    return with_reasons(frame, reading.reasons, row_names or {}) if reading.reasons else frame
+
+
+def _read(file: Path, ids: Collection[str], sheet: str | None) -> Reading:
+    """Return what the file holds."""
+    suffix = file.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return _delimited(file, ids)
+    if suffix in _WORKBOOKS:
+        frame, notes = read_workbook(file, sheet=sheet)
+        text = hidden_labels(file) if suffix == ".xlsx" and sheet is None else ""
+        plain = Reading(frame, tuple(notes))
+        return applied(plain, read_sidecar(text, file.name)) if text else plain
+    return read_statistical(file)
+
+
+def _delimited(file: Path, ids: Collection[str]) -> Reading:
+    """Return what a text file holds, with the labels that lie beside it."""
+    beside = sidecar_path(file)
+    if not beside.is_file():
+        frame, notes = read_delimited(file, text_columns=ids)
+        return Reading(frame, tuple(notes))
+    sidecar = read_sidecar(beside.read_text(encoding="utf-8"), file.name)
+    frame, notes = read_delimited(file, text_columns={*ids, *text_columns(sidecar)})
+    plain = Reading(frame, (*notes, f"Labels and types of columns were taken from {beside.name}."))
+    return applied(plain, sidecar)
 
 
 def _existing_file(path: Path) -> Path:

@@ -18,6 +18,7 @@ from alliance_stats.columns import (
 )
 from alliance_stats.errors import ColumnError, DataError, listing
 from alliance_stats.loaders.cells import MissingCodes, count_numbers
+from alliance_stats.loaders.labels import renamed_labels, with_labels
 from alliance_stats.loaders.readers import read_table
 
 _ROW_KEYS = ("patient", "session", "rater", "dyad", "role")
@@ -45,7 +46,7 @@ def read_sessions(
     Parameters
     ----------
     path : str or Path
-        A csv, tsv, xlsx, sav, zsav, dta or parquet file.
+        A csv, tsv, xlsx, ods, sav, zsav, por, dta, sas7bdat, xpt or parquet file.
     patient : str
         Column with the id of the patient.
     session : str, optional
@@ -108,6 +109,7 @@ def read_sessions(
         missing=missing,
         exempt=(patient, session or "session"),
         sheet=sheet,
+        row_names=names,
     )
     return canonical_sessions(frame, names)
 
@@ -181,8 +183,8 @@ def canonical_sessions(
     if "session" in renamed.columns and not per_patient:
         # The check has found whole numbers, also where they are stored as decimals or text.
         renamed = renamed.assign(session=pd.to_numeric(renamed["session"]).astype("int64"))
-    renamed.attrs = {"notes": (*frame.attrs.get("notes", ()), *notes)}
-    return renamed
+    renamed.attrs = {**frame.attrs, "notes": (*frame.attrs.get("notes", ()), *notes)}
+    return with_labels(renamed, renamed_labels(frame, {column: name for name, column in names.items()}))
 
 
 def check_session_table(

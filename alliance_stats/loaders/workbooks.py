@@ -14,6 +14,9 @@ from alliance_stats.loaders.cells import header_names, named_columns
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0"
 _ZIP_MAGIC = b"PK"
 
+LABELS_SHEET = "alliance_stats"
+"""Hidden sheet of workbooks that write_sessions() made; it holds labels."""
+
 
 def read_workbook(path: Path, *, sheet: str | None = None) -> tuple[pd.DataFrame, list[str]]:
     """Read one sheet of a workbook; the first row that has a cell holds the column names.
@@ -75,7 +78,7 @@ def _cells(path: Path, sheet: str | None) -> tuple[list[str], pd.DataFrame, str]
         with warnings.catch_warnings():
             # Workbooks from other programs make openpyxl warn about styles and drop-down lists, which hold no data.
             warnings.simplefilter("ignore", UserWarning)
-            with pd.ExcelFile(path, engine="openpyxl") as book:
+            with pd.ExcelFile(path, engine="calamine") as book:
                 names = [str(name) for name in book.sheet_names]
                 chosen = names[0] if sheet is None else sheet
                 if chosen not in names:
@@ -97,3 +100,14 @@ def _no_sheet(file_name: str, sheet: str, names: list[str]) -> FileError:
     return FileError.build(
         f"{file_name} has no sheet '{sheet}'.", hint=f"pass sheet= with one of: {listing(names, 12)}."
     )
+
+
+def hidden_labels(path: Path) -> str:
+    """Return the labels that `write_sessions` keeps in a hidden sheet of a workbook; empty if there are none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        with pd.ExcelFile(path, engine="calamine") as book:
+            if LABELS_SHEET not in book.sheet_names:
+                return ""
+            pieces = pd.read_excel(book, sheet_name=LABELS_SHEET, header=None, dtype=object, na_filter=False)
+    return "".join(str(piece).removeprefix("'") for piece in pieces.iloc[:, 0])

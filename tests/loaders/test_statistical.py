@@ -125,5 +125,5 @@ def test_answers_that_spss_declares_missing_are_counted(tmp_path: Path) -> None:
     pyreadstat.write_sav(answers, path, missing_ranges={"w": [9, -99], "v": [9]})
     frame = read_table(path)
     assert frame["w"].isna().sum() == 2
-    note = "3 answers with codes that the file declares missing, in 2 columns, are missing."
-    assert note in frame.attrs["notes"]
+    note = "3 answers with codes that the file declares missing, in 2 columns, are missing"
+    assert note in " ".join(frame.attrs["notes"])
