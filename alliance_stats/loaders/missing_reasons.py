@@ -98,6 +98,16 @@ def with_reasons(
     return kept
 
 
+def row_codes(frame: pd.DataFrame, columns: Sequence[str]) -> dict[str, dict[Code, np.ndarray]]:
+    """Return, for each column, the codes with the positions of their rows in the frame."""
+    found: dict[str, dict[Code, np.ndarray]] = {}
+    for column in columns:
+        codes = pd.Series(reason_codes(frame, column), dtype=object)
+        known = codes.dropna()
+        found[column] = {code: known.index[known == code].to_numpy() for code in known.unique()}
+    return found
+
+
 def reasons_text(frame: pd.DataFrame) -> str:
     """Return the reasons as they stand in ``attrs``, for a file that goes with the table; empty if there are none."""
     return str(frame.attrs.get(_KEY, ""))
