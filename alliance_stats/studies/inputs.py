@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from alliance_stats.errors import FileError, StudyError
 from alliance_stats.loaders.column_map import ColumnMap, read_column_map, read_study_data
 from alliance_stats.loaders.samples import bundled_folder, sample_card
+from alliance_stats.loaders.session_check import check_sessions
 from alliance_stats.studies.registry import Study, find_study, study_for_level
 
 
@@ -29,6 +34,8 @@ class Inputs:
         Whether the data are simulated.
     notes : tuple of str
         Which data these are, what they cannot show, and whether a variant was chosen.
+    checks : mapping or None
+        What `check_sessions` found, as plain values; None for data without sessions.
     """
 
     study: Study
@@ -37,6 +44,7 @@ class Inputs:
     files: tuple[Path, ...] = ()
     simulated: bool = False
     notes: tuple[str, ...] = ()
+    checks: Mapping[str, Any] | None = None
 
 
 def check_inputs(name: str, *, data: str | Path | None, columns: str | Path | None) -> Inputs:
@@ -64,7 +72,7 @@ def check_inputs(name: str, *, data: str | Path | None, columns: str | Path | No
             hint=f"run '{column_map.study}', or correct the line study = ... in the map.",
         )
     chosen = study_for_level(root, column_map.level)
-    read_study_data(column_map, data_path)
+    frame = read_study_data(column_map, data_path)
     return Inputs(
         study=chosen,
         data=data_path,
@@ -72,6 +80,7 @@ def check_inputs(name: str, *, data: str | Path | None, columns: str | Path | No
         files=_data_files(column_map, data_path),
         simulated=column_map.simulated,
         notes=(*_chosen_note(root, chosen, column_map.level), *_map_notes(column_map)),
+        checks=_checks(frame, column_map.level),
     )
 
 
@@ -84,6 +93,7 @@ def _sample_inputs(study: Study) -> Inputs:
             files=_data_files(column_map, None),
             simulated=column_map.simulated,
             notes=_map_notes(column_map),
+            checks=_checks(read_study_data(column_map), column_map.level),
         )
     if not study.sample:
         return Inputs(study=study)
@@ -91,6 +101,11 @@ def _sample_inputs(study: Study) -> Inputs:
     notes = (f"Data: {card['title']} (bundled sample).", f"Source: {card['source']}")
     path = bundled_folder("sample") / f"{study.sample}.csv"
     return Inputs(study=study, files=(path,), simulated=bool(card["simulated"]), notes=notes)
+
+
+def _checks(frame: pd.DataFrame, level: str) -> Mapping[str, Any] | None:
+    """Return what is to be known of the table before it is analysed."""
+    return check_sessions(frame).to_dict() if level == "session" and "session" in frame.columns else None
 
 
 def _existing_data(data: str | Path) -> Path:

@@ -17,6 +17,9 @@ from alliance_stats.errors import FileError, StudyError, listing
 MANIFEST = "run.json"
 """Lists what a run wrote, with its provenance; says which files the next run may replace."""
 
+CHECKS = "session_check.json"
+"""What was found in the session table, for programs."""
+
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from alliance_stats.report.page import Page, render_page
 from alliance_stats.studies.inputs import Inputs, check_inputs
 from alliance_stats.studies.kernel import execute_notebook
-from alliance_stats.studies.outputs import MANIFEST, check_folder, place, table_files
+from alliance_stats.studies.outputs import CHECKS, MANIFEST, check_folder, place, table_files
 from alliance_stats.studies.parameters import (
     inject_parameters,
     notebook_seed,
@@ -99,14 +99,15 @@ def run_study(
 
     Notes
     -----
-    Data and column map are checked before the process is started. The process uses one thread and fixed hashing. No
+    Data and column map are checked before the process is started; what `check_sessions` finds is kept beside the report in
+    ``session_check.json``. The process uses one thread and fixed hashing. No
     path of this machine is kept in the report; the data file appears by name and SHA-256.
     """
     started = time.monotonic()
     inputs = check_inputs(name, data=data, columns=columns)
     study = inputs.study
     folder = (Path("reports") / study.name if out is None else Path(out)).expanduser().resolve()
-    check_folder(folder, ["report.html", f"{study.name}.ipynb", MANIFEST])
+    check_folder(folder, ["report.html", f"{study.name}.ipynb", CHECKS, MANIFEST])
     notebook = json.loads(study.path.read_text(encoding="utf-8"))
     executed = _execute(notebook, inputs, progress=progress)
     facts = provenance(inputs.files, study=study.name, seed=notebook_seed(notebook))
@@ -150,5 +151,7 @@ def _contents(executed: dict[str, Any], inputs: Inputs, facts: Mapping[str, str]
         f"{study.name}.ipynb": json.dumps(executed, indent=1, ensure_ascii=False) + "\n",
         **{f"tables/{name}": text for name, text in table_files(executed).items()},
     }
+    if inputs.checks is not None:
+        contents[CHECKS] = json.dumps(inputs.checks, indent=2, ensure_ascii=False) + "\n"
     manifest = {**facts, "notes": list(inputs.notes), "files": sorted([*contents, MANIFEST])}
     return {**contents, MANIFEST: json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_the_sample_run_writes_report_notebook_and_tables(sample_run: Path) -> N
     assert "Simulated data" in report
     assert "What this does not show" in report
     assert report.count("data:image/png") == 5
+
+
+def test_what_was_found_in_the_session_table_goes_with_the_report(sample_run: Path) -> None:
+    found = json.loads((sample_run / "session_check.json").read_text(encoding="utf-8"))
+    assert found["glance"]["n_patients"] == 600
+    assert found["attrition"][0] == {"session": 1, "n_seen": 600, "n_remaining": 600, "share_remaining": 1.0}
+    assert {finding["rule"] for finding in found["findings"]} >= {"repeated rows", "gaps", "single session"}
 
 
 def test_true_slopes_of_the_sample_lie_where_attenuation_puts_them(sample_run: Path) -> None:
