@@ -47,6 +47,7 @@ def test_the_sample_run_writes_report_notebook_and_tables(sample_run: Path) -> N
         "report.html",
         "therapist-statements.ipynb",
         "run.json",
+        "session_check.json",
         "tables",
     }
     report = (sample_run / "report.html").read_text("utf-8")
