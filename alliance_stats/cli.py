@@ -1,4 +1,4 @@
-"""The command line: list and run the bundled studies, score a file of answers."""
+"""The command line: list and run the bundled studies, score a file of answers, check an instrument file."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from alliance_stats.errors import AllianceStatsError, AllianceStatsWarning, File
 
 INTERRUPTED = 130
 TERMINATED = 143
+SHOWN_ERRORS = 20
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -104,6 +105,41 @@ def score_command(
     for note in scored.attrs.get("notes", ()):
         click.echo(note)
     click.echo(f"{len(scored)} rows scored ({', '.join(added)}): {_shown(target.resolve())}")
+
+
+@commands.group("instrument")
+def instrument_group() -> None:
+    """Instruments: check a file of your own."""
+
+
+@instrument_group.command("check")
+@click.argument("file")
+def instrument_check_command(file: str) -> None:
+    """Check the instrument in FILE (TOML): entries, ranges, sources and worked examples.
+
+    Then lists the errors of the key that its worked examples would not notice.
+    """
+    from alliance_stats.scales.examples import unnoticed_errors
+    from alliance_stats.scales.instrument import read_instrument
+
+    instrument = read_instrument(Path(file).expanduser())
+    click.echo(repr(instrument))
+    if not instrument.loadable:
+        click.echo("The file is in order. The instrument is listed and not scored.")
+        return
+    n_examples = len(instrument.examples)
+    come = "worked example comes" if n_examples == 1 else "worked examples come"
+    click.echo(f"The file is in order: {n_examples} {come} out.")
+    unnoticed = unnoticed_errors(instrument)
+    if unnoticed:
+        click.echo(f"The worked examples would not notice {len(unnoticed)} errors of the key:")
+        for error in unnoticed[:SHOWN_ERRORS]:
+            click.echo(f"  {error}")
+        if len(unnoticed) > SHOWN_ERRORS:
+            click.echo(f"  and {len(unnoticed) - SHOWN_ERRORS} more")
+        click.echo(
+            "Hint: add examples, such as the item numbers written in the base of the scale; see docs/instruments.md."
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

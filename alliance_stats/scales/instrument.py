@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alliance_stats.errors import InstrumentError, unknown_name
+from alliance_stats.scales.examples import failing_examples
 from alliance_stats.scales.instrument_file import parse_instrument
 from alliance_stats.scales.instrument_parts import Instrument
-from alliance_stats.scales.keying import failing_examples
+from alliance_stats.scales.instrument_ranges import as_form
 from alliance_stats.scales.toml_reader import read_toml
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["Instrument", "list_instruments", "load_instrument"]
 FOLDER = Path(__file__).parent / "instruments"
 
 
-def load_instrument(key: str | Path) -> Instrument:
+def load_instrument(key: str | Path, *, form: str | None = None) -> Instrument:
     """Load the scoring key of an instrument.
 
     The file is checked whenever it is read: its worked examples must come out.
@@ -30,6 +31,9 @@ def load_instrument(key: str | Path) -> Instrument:
     key : str or Path
         Key of a bundled instrument, such as ``"wai_sr"``, or the path of an instrument file of your own, ending in
         ``.toml``.
+    form : str, optional
+        A version in which some items are not asked, such as ``"not_working"`` of ``"wsas"``; the complete one if left
+        out. ``load_instrument(key).forms`` holds the names.
 
     Returns
     -------
@@ -39,7 +43,7 @@ def load_instrument(key: str | Path) -> Instrument:
     ------
     InstrumentError
         If no instrument has the key, if the instrument may not be scored because its key is not supported by a source
-        (the reason is given), or if the file contradicts itself.
+        (the reason is given), if it has no such form, or if the file contradicts itself.
     FileError
         If the path cannot be read.
 
@@ -61,14 +65,14 @@ def load_instrument(key: str | Path) -> Instrument:
     """
     path = Path(key)
     bundled = path.suffix.lower() != ".toml"
-    instrument = _bundled_instrument(str(key)) if bundled else read_instrument(path)
+    instrument = read_bundled(str(key)) if bundled else read_instrument(path)
     if not instrument.loadable:
         raise InstrumentError.build(
             f"'{instrument.key}' ({instrument.abbreviation}) is not scored: {instrument.reason}",
             hint="with the manual at hand, write its key into a file of your own and pass the path; "
             "see docs/instruments.md.",
         )
-    return instrument
+    return as_form(instrument, form)
 
 
 def read_instrument(path: Path) -> Instrument:
@@ -90,7 +94,8 @@ def read_instrument(path: Path) -> Instrument:
     InstrumentError
         If an entry is missing, unknown or impossible, or if a worked example does not come out.
     """
-    instrument = parse_instrument(read_toml(path), path.name)
+    entries, lines = read_toml(path)
+    instrument = parse_instrument(entries, path.name, lines=lines)
     failures = failing_examples(instrument)
     if failures:
         label, name, given, computed = failures[0]
@@ -108,8 +113,9 @@ def list_instruments() -> pd.DataFrame:
     -------
     DataFrame
         One row per instrument: key, name, construct, raters, n_items, response_min, response_max (lowest and highest
-        answer over all items), scores, direction (of the first score), confidence (how well the key is supported),
-        licence, loadable.
+        answer over all items), scores, score_min, score_max and direction (of the first score), storages and forms
+        (where there is a choice), confidence (how well the key is supported), licence, loadable, reason (why it is not
+        scored; empty if it is).
 
     See Also
     --------
@@ -123,7 +129,7 @@ def list_instruments() -> pd.DataFrame:
     """
     import pandas as pd
 
-    instruments = [_bundled_instrument(key) for key in bundled_keys()]
+    instruments = [read_bundled(key) for key in bundled_keys()]
     rows = [
         {
             "key": instrument.key,
@@ -134,14 +140,20 @@ def list_instruments() -> pd.DataFrame:
             "response_min": min(instrument.minimum, default=None),
             "response_max": max(instrument.maximum, default=None),
             "scores": ", ".join(instrument.scores),
+            "score_min": next((score.low for score in instrument.scores.values()), None),
+            "score_max": next((score.high for score in instrument.scores.values()), None),
             "direction": next((score.direction for score in instrument.scores.values()), ""),
+            "storages": ", ".join(name for name in instrument.storages if len(instrument.storages) > 1),
+            "forms": ", ".join(instrument.forms),
             "confidence": instrument.confidence,
             "licence": instrument.licence,
             "loadable": instrument.loadable,
+            "reason": instrument.reason,
         }
         for instrument in instruments
     ]
-    table = pd.DataFrame(rows).astype({"n_items": "Int64", "response_min": "Float64", "response_max": "Float64"})
+    numbers = ("response_min", "response_max", "score_min", "score_max")
+    table = pd.DataFrame(rows).astype({"n_items": "Int64", **dict.fromkeys(numbers, "Float64")})
     return table.sort_values(["loadable", "key"], ascending=[False, True], ignore_index=True)
 
 
@@ -152,8 +164,23 @@ def bundled_keys() -> tuple[str, ...]:
 
 
 @cache
-def _bundled_instrument(key: str) -> Instrument:
-    """Return a bundled instrument, whether it may be scored or not."""
+def read_bundled(key: str) -> Instrument:
+    """Return a bundled instrument, whether it may be scored or not.
+
+    Parameters
+    ----------
+    key : str
+        One of `bundled_keys`.
+
+    Returns
+    -------
+    Instrument
+
+    Raises
+    ------
+    InstrumentError
+        If no instrument has the key.
+    """
     if key not in bundled_keys():
         raise unknown_name(InstrumentError, "instrument", key, bundled_keys())
     instrument = read_instrument(FOLDER / f"{key}.toml")

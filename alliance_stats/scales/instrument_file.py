@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from math import isclose, isnan
+from math import inf, isnan
 from typing import Any, cast, get_args
 
 from alliance_stats.scales.instrument_parts import (
     Benchmark,
     BenchmarkKind,
     Confidence,
-    Direction,
     Example,
+    Form,
     Instrument,
-    MissingRule,
-    MissingRuleName,
-    Rule,
     Score,
+    Skip,
     Source,
     Storage,
+    Validity,
 )
-from alliance_stats.scales.toml_reader import TableReader
+from alliance_stats.scales.instrument_score_file import known_sources, read_missing, read_score
+from alliance_stats.scales.toml_reader import Lines, TableReader
 
 FORMAT = 1
 SIDES = ("at_or_above", "above", "at_or_below", "below")
+PRINTED = "as_printed"
+GOALS = "goals"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 
 
-def parse_instrument(table: Mapping[str, Any], where: str) -> Instrument:
+def parse_instrument(table: Mapping[str, Any], where: str, *, lines: Lines | None = None) -> Instrument:
     """Check the entries of an instrument file and return the instrument.
 
     Parameters
@@ -37,6 +39,8 @@ def parse_instrument(table: Mapping[str, Any], where: str) -> Instrument:
         The TOML file as read.
     where : str
         Name of the file, for messages.
+    lines : mapping of tuple to int, optional
+        Line numbers of the entries, for messages.
 
     Returns
     -------
@@ -47,9 +51,9 @@ def parse_instrument(table: Mapping[str, Any], where: str) -> Instrument:
     InstrumentError
         If an entry is missing, unknown or of the wrong type, or if entries contradict one another.
     """
-    reader = TableReader(table, where)
+    reader = TableReader(table, where, lines=lines)
     if reader.whole("format") != FORMAT:
-        raise reader.error("'format' is not 1.", "this version of alliance_stats reads format = 1.")
+        raise reader.error("'format' is not 1.", "this version of alliance_stats reads format = 1.", entry="format")
     sources = _sources(reader)
     known = {source.id for source in sources}
     general: dict[str, Any] = {
@@ -79,7 +83,7 @@ def _sources(reader: TableReader) -> tuple[Source, ...]:
         source = Source(id=_name(entry, "id"), ref=entry.text("ref"), fact=entry.text("fact"))
         entry.done()
         if source.id in {other.id for other in sources}:
-            raise entry.error(f"the id '{source.id}' is used twice.", "give every source an id of its own.")
+            raise entry.error(f"the id '{source.id}' is used twice.", "give every source an id of its own.", entry="id")
         sources.append(source)
     return tuple(sources)
 
@@ -91,6 +95,7 @@ def _name(reader: TableReader, entry: str) -> str:
         raise reader.error(
             f"'{entry}' is '{value}'.",
             "use lower-case letters, digits and underscores, a letter first, such as wai_sr.",
+            entry=entry,
         )
     return value
 
@@ -113,153 +118,182 @@ def _scored(reader: TableReader, known: set[str]) -> dict[str, Any]:
     """Return items, scores and examples of an instrument that may be scored."""
     responses = reader.table("responses")
     found = _responses(responses, known)
-    n_items = found["n_items"]
-    found["storages"] = _storages(reader, responses, n_items)
+    found["storages"] = _storages(reader, responses, found)
     responses.done()
-    missing = _missing(reader.table("missing"), known)
-    found["scores"] = _scores(reader.table("scores"), found, missing, known)
+    missing = read_missing(reader.table("missing"), known)
+    scores = reader.table("scores")
+    found["scores"] = {
+        name: read_score(scores.table(_score_name(scores, name)), name, found=found, missing=missing, known=known)
+        for name in scores.names()
+    }
+    if not found["scores"]:
+        raise scores.error("no score.", "add [scores.sum] or another score.")
+    if any(score.rule == "goal_attainment" for score in found["scores"].values()):
+        found["n_items"] = None
+    found["forms"] = _forms(reader.table("forms", {}), found, known)
+    found["skips"] = tuple(_skip(entry, found, known) for entry in reader.tables("skips"))
+    found["validity"] = _validity(reader.table("validity"), known) if reader.has("validity") else None
     found["unavailable"] = _texts_by_name(reader.table("unavailable", {}), set(found["scores"]))
     found["confused_with"] = _texts_by_name(reader.table("confused_with", {}), set())
     found["benchmarks"] = tuple(_benchmark(entry, found["scores"], known) for entry in reader.tables("benchmarks"))
     found["examples"] = tuple(_example(entry, found) for entry in reader.tables("examples"))
-    if not found["examples"]:
-        raise reader.error("no worked example.", "add [[examples]] with raw answers and the scores they must give.")
-    untested = set(found["scores"]) - {name for example in found["examples"] for name in example.scores}
-    if untested:
-        raise reader.error(f"no worked example for {', '.join(sorted(untested))}.", "add the score to an example.")
+    _require_examples(reader, found)
     return found
 
 
+def _score_name(reader: TableReader, name: str) -> str:
+    """Return the name of a score if it can end a column name."""
+    if not _KEY.fullmatch(name):
+        raise reader.error(
+            f"a score is called '{name}'.", "use lower-case letters, digits and underscores.", entry=name
+        )
+    return name
+
+
+def _require_examples(reader: TableReader, found: Mapping[str, Any]) -> None:
+    """Raise if there is no worked example, or none for a score or a form."""
+    examples = found["examples"]
+    if not examples:
+        raise reader.error("no worked example.", "add [[examples]] with raw answers and the scores they must give.")
+    untested = set(found["scores"]) - {name for example in examples for name in example.scores}
+    if untested:
+        raise reader.error(f"no worked example for {', '.join(sorted(untested))}.", "add the score to an example.")
+    bare = set(found["forms"]) - {example.form for example in examples}
+    if bare:
+        raise reader.error(
+            f"no worked example for the form {', '.join(sorted(bare))}.", 'add an example with form = "...".'
+        )
+
+
 def _responses(reader: TableReader, known: set[str]) -> dict[str, Any]:
-    """Return number of items, lowest and highest answer of each, and step."""
-    n_items = reader.whole("n_items")
+    """Return number of items, lowest and highest answer of each, step, and answers allowed."""
+    goals = reader.is_text("n_items") and reader.text("n_items") == GOALS
+    n_items = 1 if goals else reader.whole("n_items")
     if n_items < 1:
-        raise reader.error(f"'n_items' is {n_items}.", "an instrument has at least one item.")
+        raise reader.error(f"'n_items' is {n_items}.", "an instrument has at least one item.", entry="n_items")
     low = [reader.number("minimum")] * n_items
     high = [reader.number("maximum")] * n_items
     step = reader.number("step", 1)
-    _known_sources(reader, known)
+    key_sources = known_sources(reader, known)
+    allowed = {}
     for entry in reader.tables("exceptions"):
         for item in entry.items("items", n_items):
             low[item - 1] = entry.number("minimum", low[item - 1])
             high[item - 1] = entry.number("maximum", high[item - 1])
+            if entry.has("allowed"):
+                allowed[item] = entry.numbers("allowed")
         entry.done()
     for item, (lowest, highest) in enumerate(zip(low, high, strict=True), start=1):
         if not lowest < highest:
-            raise reader.error(f"item {item} runs from {lowest:g} to {highest:g}.", "minimum must be below maximum.")
+            raise reader.error(
+                f"item {item} runs from {lowest:g} to {highest:g}.",
+                "minimum must be below maximum.",
+                entry="minimum",
+            )
     if not 0 < step <= high[0] - low[0]:
-        raise reader.error(f"'step' is {step:g}.", "use 1 for whole numbers, 0.1 for a line read to the millimetre.")
-    return {"n_items": n_items, "minimum": tuple(low), "maximum": tuple(high), "step": step}
+        raise reader.error(
+            f"'step' is {step:g}.", "use 1 for whole numbers, 0.1 for a line read to the millimetre.", entry="step"
+        )
+    return {
+        "n_items": n_items,
+        "minimum": tuple(low),
+        "maximum": tuple(high),
+        "step": step,
+        "allowed": allowed,
+        "item_names": _item_names(reader, n_items),
+        "key_sources": key_sources,
+    }
 
 
-def _storages(reader: TableReader, responses: TableReader, n_items: int) -> dict[str, Storage]:
-    """Return the ways in which answers may be stored."""
-    if not reader.has("storage"):
+def _item_names(reader: TableReader, n_items: int) -> tuple[str, ...]:
+    """Return the names of the items, one each, none for printed numbers."""
+    names = reader.texts("item_names", ())
+    if names and (len(names) != n_items or len(set(names)) < n_items):
+        raise reader.error(
+            f"'item_names' holds {len(set(names))} different names for {n_items} items.",
+            "give one name per item.",
+            entry="item_names",
+        )
+    return names
+
+
+def _storages(reader: TableReader, responses: TableReader, found: Mapping[str, Any]) -> dict[str, Storage]:
+    """Return the ways in which answers may be stored; the printed one when the reversed items are given for it."""
+    n_items = found["n_items"]
+    ways: dict[str, Storage] = {}
+    if responses.has("reversed") or not reader.has("storage"):
         items = frozenset(responses.items("reversed", n_items))
-        return {"as_printed": Storage(name="as_printed", description="as printed on the form", reversed_items=items)}
-    if responses.has("reversed"):
-        raise responses.error("'reversed' and [storage] exclude one another.", "list the reversed items per storage.")
-    found = {}
-    table = reader.table("storage")
+        ways[PRINTED] = Storage(name=PRINTED, description="as printed on the form", reversed_items=items)
+    table = reader.table("storage", {})
     for name in table.names():
         way = table.table(name)
         items = frozenset(way.items("reversed", n_items))
-        found[name] = Storage(name=name, description=way.text("description"), reversed_items=items)
+        description = way.text("description")
+        ways[name] = Storage(name=name, description=description, reversed_items=items, shift=way.number("shift", 0))
         way.done()
-    return found
+    for way_name, storage in ways.items():
+        endless = [item for item in storage.reversed_items if found["maximum"][item - 1] == inf]
+        if endless:
+            raise responses.error(
+                f"item {endless[0]} has no highest answer and cannot be reversed ({way_name}).",
+                "take it out of 'reversed', or give it a maximum.",
+            )
+    return ways
 
 
-def _missing(reader: TableReader, known: set[str]) -> MissingRule:
-    """Return the rule for missing answers."""
-    rule = cast(MissingRuleName, reader.choice("rule", get_args(MissingRuleName)))
-    most = reader.whole("max_missing", 0)
-    if (rule == "complete") != (most == 0) or most < 0:
-        raise reader.error(
-            f"rule '{rule}' with max_missing = {most}.", "person_mean needs max_missing of 1 or more, complete none."
-        )
-    sources = _known_sources(reader, known)
-    note = reader.text("note", "")
-    if not sources and not note:
-        raise reader.error("the rule has no source.", "name sources, or say in 'note' that no rule was found.")
-    reader.done()
-    return MissingRule(rule=rule, max_missing=most, sources=sources, note=note)
-
-
-def _scores(reader: TableReader, found: Mapping[str, Any], missing: MissingRule, known: set[str]) -> dict[str, Score]:
-    """Return the scores by name."""
-    scores = {}
+def _forms(reader: TableReader, found: Mapping[str, Any], known: set[str]) -> dict[str, Form]:
+    """Return the versions in which some items are not asked."""
+    forms = {}
     for name in reader.names():
-        if not _KEY.fullmatch(name):
-            raise reader.error(f"a score is called '{name}'.", "use lower-case letters, digits and underscores.")
-        scores[name] = _score(reader.table(name), name, found, missing, known)
-    if not scores:
-        raise reader.error("no score.", "add [scores.sum] or another score.")
-    return scores
-
-
-def _score(reader: TableReader, name: str, found: Mapping[str, Any], missing: MissingRule, known: set[str]) -> Score:
-    """Return one score whose declared range is the one its items can reach."""
-    items = reader.items("items", found["n_items"])
-    if not items:
-        raise reader.error("'items' is empty.", "a score needs at least one item.")
-    own = _missing(reader.table("missing"), known) if reader.has("missing") else missing
-    if own.max_missing >= len(items):
-        raise reader.error(
-            f"max_missing = {own.max_missing} for {len(items)} items.", "at least one item must be answered."
+        entry = reader.table(name)
+        left_out = frozenset(entry.items("left_out", found["n_items"]))
+        forms[name] = Form(
+            name=name,
+            description=entry.text("description"),
+            left_out=left_out,
+            sources=known_sources(entry, known),
         )
-    score = Score(
-        name=name,
-        items=items,
-        rule=cast(Rule, reader.choice("rule", get_args(Rule))),
-        factor=reader.number("factor", 1),
-        low=_ends(reader)[0],
-        high=_ends(reader)[1],
-        direction=cast(Direction, reader.choice("direction", get_args(Direction))),
-        label=reader.text("label"),
-        missing=own,
-        sources=_known_sources(reader, known),
+        if not left_out:
+            raise entry.error("'left_out' is empty.", "list the items that are not asked.", entry="left_out")
+        entry.done()
+    return forms
+
+
+def _skip(reader: TableReader, found: Mapping[str, Any], known: set[str]) -> Skip:
+    """Return one rule about items that may be skipped."""
+    skip = Skip(
+        when_items=reader.items("when_items", found["n_items"]),
+        when_sum=reader.number("when_sum"),
+        skipped=reader.items("skipped", found["n_items"]),
+        counts_as=reader.number("counts_as", 0),
+        sources=known_sources(reader, known),
     )
-    if not score.sources:
-        raise reader.error("the score has no source.", 'name at least one, such as sources = ["manual"].')
+    if not skip.sources:
+        raise reader.error("the rule has no source.", "name the source it was read in.")
     reader.done()
-    _check_range(reader, score, found)
-    return score
+    return skip
 
 
-def _ends(reader: TableReader) -> tuple[float, float]:
-    """Return the two ends of 'range'."""
-    ends = reader.numbers("range")
-    if len(ends) != 2:
-        raise reader.error("'range' must hold the lowest and the highest score.", "write range = [12, 60].")
-    return ends[0], ends[1]
-
-
-def _check_range(reader: TableReader, score: Score, found: Mapping[str, Any]) -> None:
-    """Raise if the declared range is not the one that the items can reach."""
-    scale = score.factor / (len(score.items) if score.rule == "mean" else 1)
-    low = sum(found["minimum"][item - 1] for item in score.items) * scale
-    high = sum(found["maximum"][item - 1] for item in score.items) * scale
-    if not (isclose(low, score.low, abs_tol=1e-9) and isclose(high, score.high, abs_tol=1e-9)):
-        raise reader.error(
-            f"the range {score.low:g}-{score.high:g} is impossible.",
-            f"the {score.rule} of these {len(score.items)} items runs from {low:g} to {high:g}.",
-        )
-
-
-def _known_sources(reader: TableReader, known: set[str]) -> tuple[str, ...]:
-    """Return source ids that exist."""
-    ids = reader.texts("sources", ())
-    unknown = [source for source in ids if source not in known]
-    if unknown:
-        raise reader.error(f"no source has the id '{unknown[0]}'.", f"known ids: {', '.join(sorted(known)) or 'none'}.")
-    return ids
+def _validity(reader: TableReader, known: set[str]) -> Validity:
+    """Return when a form counts as not filled in."""
+    validity = Validity(
+        max_missing=reader.whole("max_missing") if reader.has("max_missing") else None,
+        same_answers=reader.truth("same_answers", False),
+        sources=known_sources(reader, known),
+    )
+    if not validity.sources:
+        raise reader.error("the rule has no source.", "name the source it was read in.")
+    reader.done()
+    return validity
 
 
 def _texts_by_name(reader: TableReader, taken: set[str]) -> dict[str, str]:
     """Return a table of texts whose names are not taken."""
     for name in reader.names():
         if name in taken:
-            raise reader.error(f"'{name}' is a score as well.", "a score is either computed or unavailable.")
+            raise reader.error(
+                f"'{name}' is a score as well.", "a score is either computed or unavailable.", entry=name
+            )
     return {name: reader.text(name) for name in reader.names()}
 
 
@@ -276,13 +310,17 @@ def _benchmark(reader: TableReader, scores: Mapping[str, Score], known: set[str]
         side=reader.choice("side", SIDES) if kind == "cutoff" else "",
         sd=reader.number("sd") if reader.has("sd") else None,
         n=reader.whole("n") if reader.has("n") else None,
-        sources=_known_sources(reader, known),
+        sample=reader.text("sample", ""),
+        country=reader.text("country", ""),
+        sources=known_sources(reader, known),
     )
     reader.done()
     change = kind in ("reliable_change", "minimal_change")
     low, high = (0.0, scores[name].high - scores[name].low) if change else (scores[name].low, scores[name].high)
     if not low <= value <= high:
-        raise reader.error(f"{kind} {value:g} lies outside {low:g}-{high:g}.", "check the score it belongs to.")
+        raise reader.error(
+            f"{kind} {value:g} lies outside {low:g}-{high:g}.", "check the score it belongs to.", entry="value"
+        )
     if not benchmark.sources:
         raise reader.error(f"the {kind} has no source.", "name the source it was read in, or leave it out.")
     return benchmark
@@ -291,23 +329,41 @@ def _benchmark(reader: TableReader, scores: Mapping[str, Score], known: set[str]
 def _example(reader: TableReader, found: Mapping[str, Any]) -> Example:
     """Return a worked example whose answers and scores exist."""
     label = reader.text("label")
+    ways: Mapping[str, Storage] = found["storages"]
+    storage = reader.choice("storage", tuple(ways), PRINTED if PRINTED in ways else None)
     answers = reader.numbers("answers")
-    if len(answers) != found["n_items"]:
-        raise reader.error(
-            f"{len(answers)} answers for {found['n_items']} items.", "give one answer per item, nan where missing."
-        )
-    for item, (answer, low, high) in enumerate(zip(answers, found["minimum"], found["maximum"], strict=True), start=1):
-        if not isnan(answer) and not low <= answer <= high:
-            raise reader.error(
-                f"answer {answer:g} to item {item} lies outside {low:g}-{high:g}.", "correct the answer."
-            )
+    weights = reader.numbers("weights") if found["n_items"] is None else ()
+    _check_answers(reader, answers, found, shift=ways[storage].shift)
+    if len(weights) not in (0, len(answers)):
+        problem = f"{len(weights)} weights for {len(answers)} goals."
+        raise reader.error(problem, "give one weight per goal.", entry="weights")
     table = reader.table("scores")
     scores = {name: table.number(name) for name in table.names()}
     wrong = [name for name in scores if name not in found["scores"]]
     if wrong or not scores:
         problem = f"the example gives the unknown score '{wrong[0]}'." if wrong else "the example gives no score."
-        raise reader.error(problem, f"scores: {', '.join(found['scores'])}.")
-    ways = found["storages"]
-    storage = reader.choice("storage", tuple(ways)) if "as_printed" not in ways else None
+        raise reader.error(problem, f"scores: {', '.join(found['scores'])}.", entry="scores")
+    form = reader.choice("form", tuple(found["forms"])) if reader.has("form") else None
     reader.done()
-    return Example(label=label, answers=answers, scores=scores, storage=storage)
+    chosen = None if storage == PRINTED else storage
+    return Example(label=label, answers=answers, scores=scores, storage=chosen, form=form, weights=weights)
+
+
+def _check_answers(reader: TableReader, answers: tuple[float, ...], found: Mapping[str, Any], *, shift: float) -> None:
+    """Raise if an example does not have one possible answer per item."""
+    n_items = found["n_items"]
+    if n_items is not None and len(answers) != n_items:
+        raise reader.error(
+            f"{len(answers)} answers for {n_items} items.",
+            "give one answer per item, nan where missing.",
+            entry="answers",
+        )
+    low, high = found["minimum"], found["maximum"]
+    for item, answer in enumerate(answers, start=1):
+        place = 0 if n_items is None else item - 1
+        if not isnan(answer) and not low[place] <= answer + shift <= high[place]:
+            raise reader.error(
+                f"answer {answer:g} to item {item} lies outside {low[place] - shift:g}-{high[place] - shift:g}.",
+                "correct the answer.",
+                entry="answers",
+            )

@@ -1,138 +1,50 @@
-"""What an instrument is made of: its items, its scores, its sources. Values only; nothing is read or computed here."""
+"""An instrument: what is known of a questionnaire and its scoring key. Nothing is read or computed here."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
-from typing import Literal
 
 from alliance_stats.errors import InstrumentError, listing, unknown_name
+from alliance_stats.scales.instrument_score import (
+    Direction,
+    MissingRule,
+    MissingRuleName,
+    Part,
+    Rule,
+    Score,
+)
+from alliance_stats.scales.instrument_values import (
+    Benchmark,
+    BenchmarkKind,
+    Confidence,
+    Example,
+    Form,
+    Skip,
+    Source,
+    Storage,
+    Validity,
+)
 
-Rule = Literal["sum", "mean"]
-Direction = Literal["higher_is_better", "higher_is_worse"]
-MissingRuleName = Literal["complete", "person_mean"]
-Confidence = Literal["two sources", "one source", "not read", "own"]
-BenchmarkKind = Literal["cutoff", "reliable_change", "minimal_change", "norm"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where a fact was read: what it is called inside the file, where it is found, and what it says."""
-
-    id: str
-    ref: str
-    fact: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MissingRule:
-    """What happens to a score when answers are missing.
-
-    Parameters
-    ----------
-    rule : {"complete", "person_mean"}
-        ``complete``: one missing answer makes the score missing. ``person_mean``: missing answers count as the mean of
-        the row's other answers to the items of the same score, after reversal.
-    max_missing : int
-        How many items of the score may be missing, 0 for ``complete``.
-    sources : tuple of str
-        Ids of the sources; empty when no rule was found.
-    note : str
-        One sentence about the rule.
-    """
-
-    rule: MissingRuleName = "complete"
-    max_missing: int = 0
-    sources: tuple[str, ...] = ()
-    note: str = ""
-
-    def describe(self) -> str:
-        """Return the rule in words."""
-        if self.rule == "complete":
-            return "complete answers only"
-        items = "item" if self.max_missing == 1 else "items"
-        return f"person mean of the answered items, at most {self.max_missing} {items} missing"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """One score of an instrument: which items, how they are combined, what the number means.
-
-    Parameters
-    ----------
-    name : str
-        Ends the column name, ``<key>_<name>``.
-    items : tuple of int
-        Printed item numbers.
-    rule : {"sum", "mean"}
-        How the keyed answers are combined.
-    factor : float
-        Multiplies the sum or mean, 1 unless the instrument reports another metric.
-    low, high : float
-        Lowest and highest possible score.
-    direction : {"higher_is_better", "higher_is_worse"}
-        What a higher score says about the person or the relationship.
-    label : str
-        A reader's name for the score.
-    missing : MissingRule
-        What happens when answers are missing.
-    sources : tuple of str
-        Ids of the sources.
-    """
-
-    name: str
-    items: tuple[int, ...]
-    rule: Rule
-    factor: float
-    low: float
-    high: float
-    direction: Direction
-    label: str
-    missing: MissingRule
-    sources: tuple[str, ...]
-
-    def describe(self) -> str:
-        """Return the rule and range in words, such as ``sum of 4 items, 4-20``."""
-        times = "" if self.factor == 1 else f" x {self.factor:g}"
-        return f"{self.rule} of {len(self.items)} items{times}, {self.low:g}-{self.high:g}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Storage:
-    """One way in which answers to the same form may have been stored, and the items to reverse then."""
-
-    name: str
-    description: str
-    reversed_items: frozenset[int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Benchmark:
-    """A number to read a score against: a cut-off, a reliable or minimal change, or a norm.
-
-    ``value`` is in points of the named score. ``side`` says on which side of a cut-off its meaning holds. For a norm,
-    ``value`` is the mean and ``sd`` the standard deviation.
-    """
-
-    kind: BenchmarkKind
-    score: str
-    value: float
-    meaning: str
-    side: str = ""
-    sd: float | None = None
-    n: int | None = None
-    sources: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """A worked example: raw answers in item order (NaN where missing) and the scores they must give."""
-
-    label: str
-    answers: tuple[float, ...]
-    scores: Mapping[str, float]
-    storage: str | None = None
+__all__ = [
+    "Benchmark",
+    "BenchmarkKind",
+    "Confidence",
+    "Direction",
+    "Example",
+    "Form",
+    "Instrument",
+    "MissingRule",
+    "MissingRuleName",
+    "Part",
+    "Rule",
+    "Score",
+    "Skip",
+    "Source",
+    "Storage",
+    "Validity",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,8 +67,23 @@ class Instrument:
         Lowest and highest answer per item, each of length ``n_items``.
     step : float
         Distance between neighbouring answers: 1 for whole numbers, 0.1 for lines measured in millimetres of 10 cm.
+    allowed : mapping of int to tuple of float
+        The answers allowed to items that do not take every value of their range.
+    item_names : tuple of str
+        Names of the items, for ratings that have no printed numbers; empty else.
     storages : mapping of str to Storage
-        Ways of storing the answers. The only one is called ``as_printed`` unless the user has to choose.
+        Ways of storing the answers. ``as_printed`` is taken unless the user names another; where it is not among them,
+        the user has to choose.
+    forms : mapping of str to Form
+        Versions in which some items are not asked; ``load_instrument(key, form=...)`` returns one of them.
+    form : str
+        The form this instrument is; empty for the complete one.
+    skips : tuple of Skip
+        Items that may be skipped, and what they count then.
+    validity : Validity or None
+        When a whole form counts as not filled in.
+    key_sources : tuple of str
+        Ids of the sources of items, range and reversals.
     scores : mapping of str to Score
         The scores, total first.
     unavailable : mapping of str to str
@@ -191,8 +118,15 @@ class Instrument:
     minimum: tuple[float, ...] = ()
     maximum: tuple[float, ...] = ()
     step: float = 1.0
+    allowed: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    item_names: tuple[str, ...] = ()
     storages: Mapping[str, Storage] = field(default_factory=dict)
     scores: Mapping[str, Score] = field(default_factory=dict)
+    forms: Mapping[str, Form] = field(default_factory=dict)
+    form: str = ""
+    skips: tuple[Skip, ...] = ()
+    validity: Validity | None = None
+    key_sources: tuple[str, ...] = ()
     unavailable: Mapping[str, str] = field(default_factory=dict)
     benchmarks: tuple[Benchmark, ...] = ()
     confused_with: Mapping[str, str] = field(default_factory=dict)
@@ -207,6 +141,16 @@ class Instrument:
     def loadable(self) -> bool:
         """Whether the instrument may be scored."""
         return not self.reason
+
+    @property
+    def has_goals(self) -> bool:
+        """Whether the items are goals, whose number and weights differ by person."""
+        return any(score.rule == "goal_attainment" for score in self.scores.values())
+
+    def refs(self, ids: tuple[str, ...]) -> str:
+        """Return where the named sources are found, joined into one text."""
+        where = {source.id: source.ref for source in self.sources}
+        return listing([where[name] for name in ids])
 
     def score_named(self, name: str) -> Score:
         """Return one score of the instrument.
@@ -272,6 +216,49 @@ class Instrument:
             raise InstrumentError.build(problem, hint=f"known: {ways}." if known else "leave storage= out.")
         return self.storages[name]
 
+    def benchmark(self, kind: BenchmarkKind, *, score: str, which: str | None = None) -> Benchmark:
+        """Return one cut-off, change or norm; never choose between several.
+
+        Parameters
+        ----------
+        kind : {"cutoff", "reliable_change", "minimal_change", "norm"}
+            What is wanted.
+        score : str
+            The score it is for.
+        which : str, optional
+            A piece of the meaning, sample or country that tells it from the others, such as ``"Dutch"``.
+
+        Returns
+        -------
+        Benchmark
+
+        Raises
+        ------
+        InstrumentError
+            If there is none, or if several fit; the choices are listed.
+
+        Examples
+        --------
+        >>> from alliance_stats.scales.instrument import load_instrument
+        >>> load_instrument("oq_45").benchmark("reliable_change", score="sum", which="Dutch").value
+        18.0
+        """
+        name = self.score_named(score).name
+        of_kind = [entry for entry in self.benchmarks if entry.kind == kind and entry.score == name]
+        fitting = [entry for entry in of_kind if which is None or which.lower() in entry.describe().lower()]
+        if len(fitting) == 1:
+            return fitting[0]
+        choices = "; ".join(f"{entry.describe()} [{self.refs(entry.sources)}]" for entry in of_kind)
+        if not of_kind:
+            raise InstrumentError.build(
+                f"{self.abbreviation}: no {kind} of score '{name}' was found in a source.",
+                hint="give the number yourself, with its source.",
+            )
+        raise InstrumentError.build(
+            f"{self.abbreviation}: {len(fitting)} of {len(of_kind)} entries of {kind} for '{name}' fit.",
+            hint=f"choose with which=: {choices}.",
+        )
+
     def cite(self) -> str:
         """Return the reference of the instrument, with its DOI where known.
 
@@ -289,11 +276,14 @@ class Instrument:
 
     def describe_answers(self) -> str:
         """Return the number of items and the range of answers in words."""
+        if self.has_goals:
+            return f"goals, as many as were set, rated {self.minimum[0]:g} to {self.maximum[0]:g}, each with a weight"
         if self.n_items is None:
             return "number of items not known"
         if not self.minimum:
             return f"{self.n_items} items"
-        span = f"{min(self.minimum):g}-{max(self.maximum):g}"
+        high = max(self.maximum)
+        span = f"{min(self.minimum):g}-{high:g}" if high != float("inf") else f"{min(self.minimum):g} and more"
         decimals = "" if self.step == 1 else f" in steps of {self.step:g}"
         return f"{self.n_items} items answered {span}{decimals}"
 
@@ -314,6 +304,10 @@ class Instrument:
         for score in self.scores.values():
             direction = score.direction.replace("_", " ")
             lines.append((f"score {score.name}", f"{score.describe()}; {direction}; {score.missing.describe()}"))
+        lines += [("skips", skip.describe()) for skip in self.skips]
+        lines += [("validity", self.validity.describe())] if self.validity else []
+        lines += [(f"form {form.name}", form.description) for form in self.forms.values()]
+        lines += [("items called", ", ".join(self.item_names))] if self.item_names else []
         lines += [(f"no score {name}", reason) for name, reason in self.unavailable.items()]
         lines += [("not to be confused", f"{key}: {how}") for key, how in self.confused_with.items()]
         return [*lines, ("key", self.confidence), ("licence", self.licence), ("reference", self.cite())]

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from alliance_stats.columns import group_codes
-from alliance_stats.errors import AllianceStatsWarning, ColumnError, DataError, listing
+from alliance_stats.errors import AllianceStatsWarning, DataError, listing
 from alliance_stats.result import Result
-from alliance_stats.scales.answers import AnswerCheck, Items, item_columns, numbered_columns, raw_answers
+from alliance_stats.scales.answers import AnswerCheck, Items, item_columns, raw_answers
 from alliance_stats.scales.consistency import correlations, cronbach_alpha, feldt_interval, item_table
 from alliance_stats.scales.instrument import Instrument, load_instrument
 from alliance_stats.scales.instrument_parts import Score
+from alliance_stats.scales.item_sample import (
+    BoolArray,
+    IntArray,
+    cluster_values,
+    columns_as_they_are,
+    refuse_infinite,
+)
 from alliance_stats.scales.keying import FloatArray, keyed_answers
-
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 MIN_ROWS = 3
 """Complete rows below which no alpha is computed."""
@@ -135,6 +138,8 @@ def reliability(
     See Also
     --------
     score : the scores themselves.
+    omega : when items load differently on what they share.
+    multilevel_reliability : sessions, items and therapists told apart.
 
     Notes
     -----
@@ -167,7 +172,7 @@ def reliability(
     if not 0 < level < 1:
         raise DataError.build(f"level = {level} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval.")
     columns, answers, limits = _answers(frame, items, _key(instrument, score, storage), storage)
-    _refuse_infinite(answers)
+    refuse_infinite(answers)
     complete: BoolArray = np.logical_not(np.isnan(answers).any(axis=1))
     rows = answers[complete]
     _require_enough(rows)
@@ -205,7 +210,7 @@ def _answers(
 ) -> tuple[dict[int, str], FloatArray, FloatArray]:
     """Return item columns, keyed answers, shape (n_rows, k), and lowest and highest answer per item, shape (2, k)."""
     if key is None:
-        columns = _columns_as_they_are(frame, items)
+        columns = columns_as_they_are(frame, items)
         answers = np.column_stack([raw_answers(frame, column) for column in columns.values()])
         known = answers[~np.isnan(answers)]
         ends = (known.min(), known.max()) if known.size else (np.nan, np.nan)
@@ -223,27 +228,6 @@ def _answers(
     chosen = [item - 1 for item in columns]
     limits = np.array([np.array(instrument.minimum)[chosen], np.array(instrument.maximum)[chosen]])
     return columns, np.column_stack(keyed), limits
-
-
-def _columns_as_they_are(frame: pd.DataFrame, items: Items) -> dict[int, str]:
-    """Return the item columns when no instrument says how many there are."""
-    if isinstance(items, str):
-        numbers = sorted(numbered_columns(frame, items))
-        if not numbers:
-            raise ColumnError.missing([items.replace("{}", "1")], frame.columns)
-        return item_columns(frame, items, wanted=numbers, n_items=max(numbers))
-    named: Sequence[str] = list(items.values()) if isinstance(items, Mapping) else list(items)
-    if len(named) < 2:
-        raise DataError.build(f"{len(named)} item.", hint="reliability needs at least two items.")
-    return item_columns(frame, named, wanted=range(1, len(named) + 1), n_items=len(named))
-
-
-def _refuse_infinite(answers: FloatArray) -> None:
-    """Raise if an answer is infinite."""
-    if np.isinf(answers).any():
-        raise DataError.build(
-            f"{int(np.isinf(answers).sum())} answers are infinite.", hint="correct them, or make them missing."
-        )
 
 
 def _require_enough(rows: FloatArray) -> None:
@@ -264,16 +248,8 @@ Part = tuple[str, FloatArray, int, int]
 
 def _cluster_parts(rows: FloatArray, codes: IntArray) -> list[Part]:
     """Return kind, values, degrees of freedom and n of the means of clusters and of the deviations from them."""
-    known = codes >= 0
-    levels, position = np.unique(codes[known], return_inverse=True)
-    counts = np.bincount(position).astype(float)
-    means = np.column_stack([np.bincount(position, weights=column) for column in rows[known].T]) / counts[:, None]
-    deviations = rows[known] - means[position]
-    df_within = int(known.sum()) - levels.size
-    return [
-        ("cluster_means", means, levels.size - 1, levels.size),
-        ("cluster_deviations", deviations, df_within, int(known.sum())),
-    ]
+    parts = (cluster_values(rows, codes, "cluster_means"), cluster_values(rows, codes, "cluster_deviations"))
+    return [(part.kind, part.answers, part.df, len(part.answers)) for part in parts]
 
 
 def _coefficients(

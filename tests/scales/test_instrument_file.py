@@ -8,8 +8,10 @@ import pandas as pd
 import pytest
 
 from alliance_stats.errors import FileError, InstrumentError
+from alliance_stats.scales.examples import unnoticed_errors
 from alliance_stats.scales.instrument import load_instrument, read_instrument
 from alliance_stats.scales.scoring import score
+from alliance_stats.scales.toml_reader import line_numbers
 
 FILE = """
 format = 1
@@ -102,7 +104,7 @@ MISTAKES = [
     ("[scores.pair]", "[scores.Pair]", "a score is called 'Pair'", "lower-case letters"),
     ('label = "pair"\n', "", "'label' is missing", "every instrument file needs it"),
     ("max_missing = 1", "max_missing = 3", "max_missing = 3 for 3 items", "at least one item must be answered"),
-    ("max_missing = 1", "", "rule 'person_mean' with max_missing = 0", "person_mean needs max_missing"),
+    ("max_missing = 1", "", "rule 'person_mean' with max_missing = 0", "form_mean need max_missing"),
     (
         'missing = { rule = "complete", note = "two items only" }',
         'missing = { rule = "complete" }',
@@ -118,7 +120,33 @@ MISTAKES = [
     ("answers = [1, 2, 5]", "answers = [1, 2, 6]", "answer 6 to item 3 lies outside 1-5", "correct the answer"),
     ("total = 1.3333, pair = 3", "total = 1.3333, pairs = 3", "unknown score 'pairs'", "scores: total, pair"),
     ("total = 1.3333, pair = 3", "total = 1.5, pair = 3", "says total = 1.5; the key gives 1.3333", "correct the key"),
-    ("[missing]", '[storage.x]\nreversed = []\ndescription = "x"\n[missing]', "exclude one another", "per storage"),
+    ("[missing]", '[storage.x]\nreversed = [4]\ndescription = "x"\n[missing]', "does not have: 4", "numbered 1 to 3"),
+    ("[missing]", '[forms.x]\nleft_out = []\ndescription = "x"\n[missing]', "'left_out' is empty", "not asked"),
+    (
+        "[missing]",
+        '[forms.x]\nleft_out = [1]\ndescription = "x"\n[missing]',
+        "no worked example for the form x",
+        "form =",
+    ),
+    (
+        "[missing]",
+        "[[skips]]\nwhen_items = [1]\nwhen_sum = 1\nskipped = [2]\n[missing]",
+        "the rule has no source",
+        "name the source",
+    ),
+    ("[missing]", "[validity]\nmax_missing = 1\n[missing]", "the rule has no source", "name the source"),
+    ("maximum = 5", "maximum = inf", "item 3 has no highest answer", "give it a maximum"),
+    ("minimum = 1", 'minimum = 1\nitem_names = ["a", "a", "b"]', "2 different names for 3 items", "one name per item"),
+    ('rule = "sum"', 'rule = "weighted_sum"\nweights = [1]', "1 weights for 2 items", "one weight per item"),
+    ('rule = "sum"', 'rule = "weighted_sum"\nweights = [2, 1]', "the range 2-10 is impossible", "runs from 3 to 15"),
+    ('rule = "sum"', 'rule = "lookup"\ntable = [1, 2]', "'table' has 2 entries", "each sum from 2 to 10, 9 in all"),
+    ('rule = "sum"', 'rule = "ratio"\nover = []', "'over' is empty", "items to divide by"),
+    ('rule = "sum"', 'rule = "percent"', "the range 2-10 is impossible", "runs from 0 to 100"),
+    ('rule = "sum"', 'rule = "maximum"', "the range 2-10 is impossible", "runs from 1 to 5"),
+    ('rule = "sum"', 'rule = "count_above"\nabove = 1', "the range 2-10 is impossible", "runs from 0 to 2"),
+    ('rule = "sum"', 'rule = "mean_above"\nabove = 1', "the range 2-10 is impossible", "runs from 2 to 5"),
+    ('rule = "sum"', 'rule = "goal_attainment"\nrho = 1', "'rho' is 1", "between 0 and 1"),
+    ('rule = "mean"', 'rule = "maximum"', "a score by 'maximum' cannot be prorated", "a rule of its own"),
     ("[[sources]]", '[unavailable]\npair = "no"\n\n[[sources]]', "'pair' is a score as well", "either computed"),
     (
         'fact = "key"',
@@ -160,6 +188,42 @@ def test_mistake_is_named_with_its_remedy(tmp_path: Path, old: str, new: str, pr
     assert message.startswith("own.toml")
     assert problem in message
     assert remedy in hint
+
+
+PLACES = [
+    # what is changed, into what, the line that the error names
+    ('key = "own_scale"', 'key = "Own"', "key ="),
+    ("n_items = 3", 'n_items = "3"', "n_items ="),
+    ("items = [1, 2]", "items = [1, 9]", "items = [1, 9]"),
+    ("range = [2, 10]", "range = [2, 12]", "range = [2, 12]"),
+    ("value = 6", "value = 60", "value = 60"),
+    ("minimum = 1", "minimum = 1\nlowest = 1", "lowest"),
+    ("answers = [4, nan, 2]", "answers = [4,\nnan]", "answers = [4,"),
+    ('label = "pair"\n', "", "[scores.pair]"),
+    ('fact = "key"', "", "[[sources]]"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line"), PLACES)
+def test_mistake_is_named_with_its_line(tmp_path: Path, old: str, new: str, line: str) -> None:
+    text = FILE.replace(old, new, 1)
+    number = next(place for place, words in enumerate(text.splitlines(), start=1) if words.startswith(line))
+    with pytest.raises(InstrumentError, match=rf"^own.toml, line {number}[ :]"):
+        load_instrument(written(tmp_path, text))
+
+
+def test_lines_after_lists_of_several_lines_are_counted_right() -> None:
+    text = 'a = [\n  [2],\n  "z = 1",\n]\nb = "x = [" # [\n[[t]]\nc = 1\n[[t]]\nc = 2\n[t2.u]\n"d" = 1\n'
+    assert line_numbers(text) == {
+        ("a",): 1,
+        ("b",): 5,
+        ("t", 1): 6,
+        ("t", 1, "c"): 7,
+        ("t", 2): 8,
+        ("t", 2, "c"): 9,
+        ("t2", "u"): 10,
+        ("t2", "u", "d"): 11,
+    }
 
 
 def test_file_without_examples_is_refused(tmp_path: Path) -> None:
@@ -246,4 +310,6 @@ def test_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 def test_example_of_the_documentation_is_a_valid_file(tmp_path: Path) -> None:
     page = (Path(__file__).parents[2] / "docs" / "instruments.md").read_text(encoding="utf-8")
     example = page.split("```toml\n")[1].split("```")[0]
-    assert list(load_instrument(written(tmp_path, example)).scores) == ["total", "bond"]
+    instrument = load_instrument(written(tmp_path, example))
+    assert list(instrument.scores) == ["total", "bond"]
+    assert unnoticed_errors(instrument) == []
