@@ -183,7 +183,8 @@ def diagnose(
     Cook's distance takes the covariance without the level and the number of coefficients (Nieuwenhuis et al., 2012); that of
     lme4 takes the covariance of the whole fit and another factor. Spread is tested on the squares of the scaled residuals
     against the fitted values (Koenker, 1981) and between levels by the median form of Levene's test (Brown & Forsythe, 1974);
-    the latter finds little where levels have few rows. Wald intervals, normal distribution.
+    the latter finds little where levels have few rows, and finds differences in some 8 instead of 5 of 100 studies between
+    therapists of equal spread. Wald intervals, normal distribution.
 
     References
     ----------
