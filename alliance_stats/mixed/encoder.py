@@ -109,6 +109,12 @@ def required_columns(formulas: Sequence[str]) -> list[str]:
     return sorted({name for factor in factors for name in _names_in(factor)})
 
 
+def category_columns(formula: str) -> set[str]:
+    """Return the columns that a formula without bars takes as categories by ``C()``, whatever they hold."""
+    factors = {f for term in formulaic_terms(formula) for f in term.factors}
+    return {name for f in factors if str(f.expr).startswith("C(") for name in _names_in(f)}
+
+
 def _names_in(factor: Any) -> set[str]:
     """Return the columns a factor of a term refers to; also those inside calls, which formulaic's own list omits."""
     kind, text = factor.eval_method.value, str(factor.expr)
@@ -117,8 +123,15 @@ def _names_in(factor: Any) -> set[str]:
     quoted = set(re.findall(r"`([^`]+)`", text))
     tree = ast.parse(re.sub(r"`[^`]+`", "0", text), mode="eval")
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    # The module of contrasts, as in C(arm, contr.sum); a column of that name is never followed by a dot.
+    called |= {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute) and _is_contr(node.value)}
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in called}
     return quoted | (names - {"np"})
+
+
+def _is_contr(node: ast.expr) -> bool:
+    """Tell whether a part of a call is the name of formulaic's module of contrasts."""
+    return isinstance(node, ast.Name) and node.id == "contr"
 
 
 def _is_plain(term: Any, frame: pd.DataFrame) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from alliance_stats.inference.coefficient_tests import CoefficientTests
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.plots.canvas import INKS, Ink, counted, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
@@ -16,16 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_coefficients(result: LevelEffects | AllianceOutcome | LmmFit, *, ax: Axes | None = None, **style: Any) -> Axes:
+def plot_coefficients(
+    result: LevelEffects | AllianceOutcome | LmmFit | CoefficientTests, *, ax: Axes | None = None, **style: Any
+) -> Axes:
     """Draw slopes with their intervals.
 
-    Of a result by level: the slopes of its predictors at each level, without covariates. Of a mixed model: all fixed
-    effects except the intercept. Slopes have the unit outcome points per predictor point, so compare lengths only
-    between predictors in the same unit.
+    Of a result by level: the slopes of its predictors at each level, without covariates. Of a mixed model or its
+    tests: all fixed effects except the intercept. Slopes have the unit outcome points per predictor point, so compare
+    lengths only between predictors in the same unit.
 
     Parameters
     ----------
-    result : LevelEffects, AllianceOutcome or LmmFit
+    result : LevelEffects, AllianceOutcome, LmmFit or CoefficientTests
         What to draw; the rows of its ``tidy()``.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if left out.
@@ -42,7 +45,9 @@ def plot_coefficients(result: LevelEffects | AllianceOutcome | LmmFit, *, ax: Ax
         If there is nothing but an intercept.
     """
     if isinstance(result, LmmFit):
-        return _fixed_effects(result, ax, style)
+        return _fixed_effects(result.tidy(), result.response.strip("`"), result.n_obs, ax=ax, style=style)
+    if isinstance(result, CoefficientTests):
+        return _fixed_effects(result.tidy(), result.outcome, result.n, ax=ax, style=style)
     table = result.tidy()
     places = ["session", *result.levels]
     table = table[table["predictor"].isin(result.predictors) & table["level"].isin(places)]
@@ -58,17 +63,15 @@ def plot_coefficients(result: LevelEffects | AllianceOutcome | LmmFit, *, ax: Ax
     return axes
 
 
-def _fixed_effects(fit: LmmFit, ax: Axes | None, style: dict[str, Any]) -> Axes:
+def _fixed_effects(table: pd.DataFrame, outcome: str, n: int, *, ax: Axes | None, style: dict[str, Any]) -> Axes:
     """Draw all fixed effects of a mixed model but the intercept."""
-    table = fit.tidy()
     if "group" in table:
         table = table[table["group"].isna() | (table["group"] == "")]
     table = table[~table["term"].isin(["Intercept", "(Intercept)"])]
     labels = [words(str(term)) for term in table["term"]]
     axes = draw_intervals(table, labels, [_ink(0)] * len(table), ax=ax, style=style)
-    response = words(fit.response.strip("`"))
-    axes.set_xlabel(_slope_label(response, "the predictor", table))
-    axes.set_title(f"{response}: fixed effects\nN = {counted(fit.n_obs, 'row')}", fontsize="medium")
+    axes.set_xlabel(_slope_label(words(outcome), "the predictor", table))
+    axes.set_title(f"{words(outcome)}: fixed effects\nN = {counted(n, 'row')}", fontsize="medium")
     return axes
 
 
