@@ -4,6 +4,7 @@ from alliance_stats.plots.associations import plot_associations
 from alliance_stats.plots.coefficients import plot_coefficients
 from alliance_stats.plots.dispatch import plot
 from alliance_stats.plots.reliability import plot_reliability
+from alliance_stats.plots.reliable_change import plot_reliable_change
 from alliance_stats.plots.shares import plot_shares
 from alliance_stats.plots.trajectories import plot_trajectories
 from alliance_stats.plots.within_between import plot_within_between
@@ -13,6 +14,7 @@ __all__ = [
     "plot_associations",
     "plot_coefficients",
     "plot_reliability",
+    "plot_reliable_change",
     "plot_shares",
     "plot_trajectories",
     "plot_within_between",
