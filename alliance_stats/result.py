@@ -37,9 +37,11 @@ COLUMNS: tuple[str, ...] = (
 """The vocabulary of tidy tables, in printing order. A tidy table uses these names first, then its own."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Result(ABC):
     """A finished analysis.
+
+    Two results are the same only if they are one object: results with equal notes may hold different numbers.
 
     Parameters
     ----------

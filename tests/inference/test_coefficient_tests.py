@@ -251,3 +251,13 @@ def test_combinations_of_another_shape_are_refused(rows: np.ndarray) -> None:
 def test_combinations_without_a_weight_are_refused(row: list[float]) -> None:
     with pytest.raises(ModelError, match=r"missing, infinite, or all zero\.\nHint: give every combination finite"):
         joint_test(fitted("sleepstudy"), np.array([row]))
+
+
+def test_tests_of_a_refit_are_its_own() -> None:
+    frame = pd.DataFrame({"g": np.repeat(np.arange(12), 5), "x": np.tile(np.arange(5.0), 12)})
+    rng = np.random.default_rng(3)
+    fit = al.lmm("y ~ x + (1 | g)", frame.assign(y=rng.standard_normal(60)))
+    al.coefficient_tests(fit)
+    other = fit.refit(5.0 * rng.standard_normal(60))
+    expected = np.sqrt(np.diagonal(other.fixed_covariance))
+    np.testing.assert_allclose(al.coefficient_tests(other).tidy()["std_error"], expected, rtol=1e-9)

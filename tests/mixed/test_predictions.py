@@ -216,3 +216,13 @@ def test_new_rows_without_any_known_level_warn_and_count_zero() -> None:
     with pytest.warns(AllianceStatsWarning, match=r"None of the \d+ new rows.*'patient'.*same type"):
         found = fit.predict(strangers)
     np.testing.assert_allclose(found, fit.predict(strangers, random=False))
+
+
+def test_fits_of_different_outcomes_are_different_values() -> None:
+    frame = pd.DataFrame({"g": np.repeat(np.arange(12), 5), "x": np.tile(np.arange(5.0), 12)})
+    rng = np.random.default_rng(3)
+    fit = lmm("y ~ x + (1 | g)", frame.assign(y=rng.standard_normal(60)))
+    other = fit.refit(rng.standard_normal(60))
+    assert fit.notes == other.notes
+    assert fit != other
+    assert len({fit, other}) == 2
