@@ -145,6 +145,11 @@ def cross_check(
     1    session  fixed_effect     -2.33  -2.33    True
     """
     chosen = _known(engines)
+    if fit.residual is not None or fit.sigma_fixed:
+        raise ModelError.build(
+            "Neither statsmodels nor lme4 fits a model with a residual structure or a given sigma.",
+            hint="check it with nlme (corAR1, varIdent) or metafor (rma.mv) in R.",
+        )
     if not tolerance > 0 or not timeout > 0:
         raise ModelError.build(
             f"tolerance ({tolerance}) and timeout ({timeout}) must be positive.",

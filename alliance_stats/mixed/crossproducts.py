@@ -96,6 +96,8 @@ class CrossProducts:
         Positions, among the factors as given, of the factors as used here.
     level_order : tuple of ndarray of int
         For each factor as used here: the given number of each level.
+    sigma2 : float or None
+        Residual variance if it is known; else it is profiled out.
     """
 
     chunks: tuple[Chain, ...]
@@ -106,6 +108,7 @@ class CrossProducts:
     patterns: tuple[Pattern, ...]
     order: tuple[int, ...]
     level_order: tuple[Codes, ...]
+    sigma2: float | None = None
 
     @property
     def n_theta(self) -> int:
@@ -118,7 +121,9 @@ class CrossProducts:
         return tuple(size_of(pattern) for pattern in self.patterns)
 
 
-def cross_products(factors: Sequence[Factor], fixed: Sequence[Column], n_rows: int) -> CrossProducts:
+def cross_products(
+    factors: Sequence[Factor], fixed: Sequence[Column], n_rows: int, *, sigma2: float | None = None
+) -> CrossProducts:
     """Form all cross-products in one pass over the rows.
 
     Parameters
@@ -128,6 +133,8 @@ def cross_products(factors: Sequence[Factor], fixed: Sequence[Column], n_rows: i
     fixed : sequence of columns, each of shape (n_rows,) or None for ones
         The columns of X and, last, y.
     n_rows : int
+    sigma2 : float, optional
+        Residual variance if it is known.
 
     Returns
     -------
@@ -158,6 +165,7 @@ def cross_products(factors: Sequence[Factor], fixed: Sequence[Column], n_rows: i
         patterns=tuple(f.pattern for f in ordered),
         order=tuple(order),
         level_order=level_order,
+        sigma2=sigma2,
     )
 
 

@@ -15,6 +15,8 @@ from alliance_stats.mixed.formula import MixedFormula
 from alliance_stats.mixed.grouping import Grouping, make_grouping
 from alliance_stats.mixed.intake import Weights, complete_rows, plain_columns, to_pandas, weight_values
 from alliance_stats.mixed.levelsums import Codes, Column, Floats
+from alliance_stats.mixed.residualrows import ResidualRows, residual_rows
+from alliance_stats.mixed.residuals import ResidualStructure
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,12 @@ class Design:
     x_encoder : Encoder
     index : Index
         The user's row labels of the rows used.
+    predictors : DataFrame
+        The columns that the fixed part refers to, one row per row used.
+    residual : ResidualRows or None
+        Residual structure with its arrays.
+    sigma : float or None
+        Residual SD if it is known, in units of the outcome.
     """
 
     formula: MixedFormula
@@ -69,6 +77,9 @@ class Design:
     missing: dict[str, int]
     x_encoder: Encoder = field(repr=False)
     index: pd.Index[Any] = field(repr=False)
+    predictors: pd.DataFrame = field(repr=False)
+    residual: ResidualRows | None = None
+    sigma: float | None = None
 
     @property
     def n_rows(self) -> int:
@@ -81,7 +92,14 @@ class Design:
         return tuple({term.grouping.name: term.grouping for term in self.terms}.values())
 
 
-def build_design(formula: MixedFormula, frame: Any, weights: Weights = None) -> Design:
+def build_design(
+    formula: MixedFormula,
+    frame: Any,
+    weights: Weights = None,
+    *,
+    residual: ResidualStructure | None = None,
+    sigma: float | None = None,
+) -> Design:
     """Encode a formula's parts from the complete rows of a frame.
 
     Parameters
@@ -91,6 +109,9 @@ def build_design(formula: MixedFormula, frame: Any, weights: Weights = None) -> 
         pandas, polars, pyarrow or any other eager frame that narwhals reads.
     weights : str or array-like, shape (n_given,), optional
         Column, or one positive number per row: the residual variance is sigma squared divided by it.
+    residual : ResidualStructure, optional
+    sigma : float, in units of the outcome, optional
+        Residual SD if it is known.
 
     Raises
     ------
@@ -98,7 +119,8 @@ def build_design(formula: MixedFormula, frame: Any, weights: Weights = None) -> 
     """
     groups = list(dict.fromkeys(name for term in formula.random for name in term.group))
     parts = ["0 + " + formula.response, formula.fixed, *(term.effects for term in formula.random)]
-    used = list(dict.fromkeys([*required_columns(parts), *groups, *([weights] if isinstance(weights, str) else [])]))
+    others = [*([weights] if isinstance(weights, str) else []), *(residual.columns if residual else ())]
+    used = list(dict.fromkeys([*required_columns(parts), *groups, *others]))
     data = to_pandas(frame, used)
     require_columns(data, used, hint="the formula names columns as they are called in the data.")
     given_weights = weight_values(weights, data)
@@ -122,8 +144,23 @@ def build_design(formula: MixedFormula, frame: Any, weights: Weights = None) -> 
         encoder, effects = encoded[term.effects]
         terms.append(DesignTerm(known[term.group], effects.names, effects.columns, encoder))
     kept_weights = None if given_weights is None else given_weights[kept]
-    index = rows.index
-    return Design(formula, y, x, tuple(terms), kept_weights, kept, len(data), missing, x_encoder, index)
+    structure = None if residual is None else residual_rows(residual, rows)
+    predictors = columns[required_columns([formula.fixed])]
+    return Design(
+        formula=formula,
+        y=y,
+        x=x,
+        terms=tuple(terms),
+        weights=kept_weights,
+        kept=kept,
+        n_given=len(data),
+        missing=missing,
+        x_encoder=x_encoder,
+        index=rows.index,
+        predictors=predictors,
+        residual=structure,
+        sigma=sigma,
+    )
 
 
 def _require_rows(rows: pd.DataFrame, n_given: int, missing: dict[str, int]) -> None:
@@ -181,7 +218,14 @@ def require_identified(design: Design) -> None:
             f"The formula '{design.formula.text}' has no random term.",
             hint="add one such as (1 | patient), or fit least squares with statsmodels.",
         )
+    if design.sigma is not None and not 0 < design.sigma < np.inf:
+        raise ModelError.build(
+            f"sigma is the known residual SD, a positive number; it is {design.sigma}.",
+            hint="leave sigma out to estimate it; sigma=1 with weights 1 / v for known sampling variances v.",
+        )
     n = design.n_rows
+    # With a known residual variance the variance of effects that have one row each is identified.
+    allowed = n - 1 if design.sigma is None else n
     sizes = {g.name: sum(len(t.names) for t in design.terms if t.grouping is g) for g in design.groupings}
     for grouping in design.groupings:
         levels = len(grouping.labels)
@@ -191,7 +235,7 @@ def require_identified(design: Design) -> None:
                 hint="leave out its random term (groups in a column map); a variance between levels needs two or more, "
                 "better ten.",
             )
-        if levels * sizes[grouping.name] >= n:
+        if levels * sizes[grouping.name] > allowed:
             raise ModelError.build(
                 f"'{grouping.name}' has {levels} levels with {sizes[grouping.name]} random effects each, "
                 f"{levels * sizes[grouping.name]} in all, for {n} rows: they cannot be told from the residual.",

@@ -2,8 +2,10 @@
 
 With P = H^-1 - H^-1 X (X'H^-1 X)^-1 X'H^-1 and nu = n - p (REML) or n (ML), the criterion (-2 log likelihood, beta and
 sigma profiled out) is ``log|H| + [log|X'H^-1X|] + nu (1 + log(2 pi y'Py / nu))``: Bates, Maechler, Bolker and Walker (2015),
-Journal of Statistical Software 67(1), eq. 30 to 42, doi 10.18637/jss.v067.i01. Second derivatives are the average of observed
-and expected information: Gilmour, Thompson and Cullis (1995), Biometrics 51, 1440-1450, doi 10.2307/2533274.
+Journal of Statistical Software 67(1), eq. 30 to 42, doi 10.18637/jss.v067.i01. With a known residual variance s it is
+``log|H| + [log|X'H^-1X|] + nu log(2 pi s) + y'Py / s``; its gradient is the same with s for y'Py / nu. Second derivatives are
+the average of observed and expected information: Gilmour, Thompson and Cullis (1995), Biometrics 51, 1440-1450,
+doi 10.2307/2533274.
 """
 
 from __future__ import annotations
@@ -127,7 +129,7 @@ def _reduce(
     *,
     reml: bool,
 ) -> FixedPart:
-    """Profile out beta and sigma."""
+    """Profile out beta, and sigma unless it is known."""
     p, n = cp.n_fixed, cp.n_rows
     log_determinant = sum(e.log_determinant for e in eliminations)
     left = cp.xx - sum(e.removed for e in eliminations)
@@ -138,11 +140,14 @@ def _reduce(
     z = solve_triangular(root, left[:p, p], check_finite=False, lower=True) if p else np.zeros(0)
     beta = solve_triangular(root, z, check_finite=False, lower=True, trans=1) if p else np.zeros(0)
     residual_sum = float(left[p, p] - z @ z)
-    if not residual_sum > 0:
-        raise np.linalg.LinAlgError("the residual sum of squares is not positive")
     nu = n - p if reml else n
-    sigma2 = residual_sum / nu
-    criterion = log_determinant + nu * (1.0 + LOG_2PI + np.log(sigma2))
+    if cp.sigma2 is not None:
+        sigma2, misfit = cp.sigma2, residual_sum / cp.sigma2
+    elif residual_sum > 0:
+        sigma2, misfit = residual_sum / nu, float(nu)
+    else:
+        raise np.linalg.LinAlgError("the residual sum of squares is not positive")
+    criterion = log_determinant + nu * (LOG_2PI + np.log(sigma2)) + misfit
     if reml:
         criterion += 2.0 * float(np.log(np.diagonal(root)).sum())
     return FixedPart(float(criterion), beta, sigma2, root, float(log_determinant))
@@ -165,11 +170,13 @@ def _bases(fixed: FixedPart, *, reml: bool) -> tuple[Floats, Floats]:
 
 
 def _average_information(cp: CrossProducts, fixed: FixedPart, found: Derivatives, *, reml: bool) -> Floats:
-    """Return q'Pq / sigma2, corrected for the profiled sigma, shape (n_theta, n_theta)."""
+    """Return q'Pq / sigma2, corrected for sigma if it is profiled, shape (n_theta, n_theta)."""
     p = cp.n_fixed
     nu = cp.n_rows - p if reml else cp.n_rows
     explained = solve_triangular(fixed.root, found.xq[:p], check_finite=False, lower=True) if p else found.xq[:p]
     information = (found.qq - explained.T @ explained) / fixed.sigma2
+    if cp.sigma2 is not None:
+        return np.asarray(information)
     return np.asarray(information - np.outer(found.moments, found.moments) / (nu * fixed.sigma2**2))
 
 

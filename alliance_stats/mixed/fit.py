@@ -10,17 +10,21 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solve_triangular
 
-from alliance_stats.errors import DataError, ModelError, unknown_name
+from alliance_stats.errors import ModelError, unknown_name
 from alliance_stats.mixed.crossproducts import CrossProducts
-from alliance_stats.mixed.design import Design, require_varying
+from alliance_stats.mixed.design import Design
 from alliance_stats.mixed.factor import FixedPart, fixed_part
 from alliance_stats.mixed.intake import Weights
-from alliance_stats.mixed.levelsums import Floats
+from alliance_stats.mixed.levelsums import Codes, Floats
 from alliance_stats.mixed.modes import Modes, conditional_modes
+from alliance_stats.mixed.noise import ResidualKind, residual_covariance, residuals
 from alliance_stats.mixed.notes import fit_notes
 from alliance_stats.mixed.optimise import Optimum
-from alliance_stats.mixed.scaling import Scaling, Standardised, standard_theta, theta_to_user
-from alliance_stats.mixed.variances import fixed_variance, random_variances, variance_table
+from alliance_stats.mixed.residualestimate import ResidualEstimate
+from alliance_stats.mixed.scaling import Scaling, Standardised, standard_theta
+from alliance_stats.mixed.structured import Structured, fixed_part_at
+from alliance_stats.mixed.termfactors import grouping_factors, term_factors, theta_in_order
+from alliance_stats.mixed.variances import variance_table, with_residual_rows
 from alliance_stats.mixed.wald import wald_table
 from alliance_stats.result import Result
 
@@ -48,6 +52,8 @@ class LmmFit(Result):
         Everything the optimiser did.
     dropped : tuple of str
         Fixed effects left out because others explain them.
+    structured : Structured or None
+        What a residual structure adds; ``residual`` has its estimates.
     """
 
     method: str
@@ -56,10 +62,18 @@ class LmmFit(Result):
     scaling: Scaling = field(repr=False)
     optimum: Optimum = field(repr=False)
     dropped: tuple[str, ...] = ()
+    structured: Structured | None = field(default=None, repr=False)
 
     @classmethod
     def from_optimum(
-        cls, design: Design, standardised: Standardised, cp: CrossProducts, optimum: Optimum, *, method: str
+        cls,
+        design: Design,
+        standardised: Standardised,
+        cp: CrossProducts,
+        optimum: Optimum,
+        *,
+        method: str,
+        structured: Structured | None = None,
     ) -> Self:
         """Bundle what a fit consists of, with its notes."""
         fit = cls(
@@ -69,6 +83,7 @@ class LmmFit(Result):
             scaling=standardised.scaling,
             optimum=optimum,
             dropped=standardised.dropped,
+            structured=structured,
         )
         return replace(fit, notes=fit_notes(fit))
 
@@ -115,9 +130,7 @@ class LmmFit(Result):
     @cached_property
     def criterion(self) -> float:
         """-2 log likelihood, or the REML criterion, on lme4's scale."""
-        reml = self.method == "REML"
-        shift = self.scaling.criterion_shift_reml if reml else self.scaling.criterion_shift_ml
-        return self.optimum.criterion + shift
+        return self.optimum.criterion + self.scaling.criterion_shift(self.method)
 
     @property
     def log_likelihood(self) -> float:
@@ -125,28 +138,9 @@ class LmmFit(Result):
         return -0.5 * self.criterion
 
     @cached_property
-    def _by_grouping(self) -> list[Floats]:
-        """Lambda of each grouping factor for the user's columns, in the order of the design's groupings."""
-        order = self.cross_products.order
-        transforms = [self.scaling.z_transforms[k] for k in order]
-        roots = theta_to_user(self.optimum.theta, self.cross_products.patterns, transforms)
-        given: list[Floats] = [np.zeros(0)] * len(roots)
-        for k, root in zip(order, roots, strict=True):
-            given[k] = root
-        return given
-
-    @cached_property
     def term_factors(self) -> tuple[Floats, ...]:
         """Lower triangular relative covariance factor of each random term, in the order of the formula."""
-        offsets = dict.fromkeys((g.name for g in self.design.groupings), 0)
-        names = [g.name for g in self.design.groupings]
-        factors = []
-        for term in self.design.terms:
-            start, width = offsets[term.grouping.name], len(term.names)
-            whole = self._by_grouping[names.index(term.grouping.name)]
-            factors.append(whole[start : start + width, start : start + width])
-            offsets[term.grouping.name] = start + width
-        return tuple(factors)
+        return term_factors(self.design, grouping_factors(self.cross_products, self.scaling, self.optimum.theta))
 
     @cached_property
     def theta(self) -> Floats:
@@ -154,10 +148,27 @@ class LmmFit(Result):
 
         Terms by decreasing number of levels; of each the lower triangle, column by column.
         """
-        sizes = [len(term.grouping.labels) for term in self.design.terms]
-        order = sorted(range(len(sizes)), key=lambda k: -sizes[k])
-        pieces = [self.term_factors[k].T[np.triu_indices(self.term_factors[k].shape[0])] for k in order]
-        return np.concatenate(pieces)
+        return theta_in_order(self.design, self.term_factors)
+
+    @property
+    def residual(self) -> ResidualEstimate | None:
+        """The residual structure with its estimates; None for independent residuals."""
+        return None if self.structured is None else self.structured.estimate
+
+    @property
+    def n_residual_parameters(self) -> int:
+        """Number of parameters of the residual structure, sigma aside."""
+        return 0 if self.residual is None else len(self.residual.names)
+
+    @property
+    def sigma_fixed(self) -> bool:
+        """Whether the residual standard deviation was given instead of estimated."""
+        return self.design.sigma is not None
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of parameters: fixed effects, theta, residual parameters, and sigma unless it was given."""
+        return len(self.term_names) + self.theta.size + self.n_residual_parameters + (not self.sigma_fixed)
 
     @property
     def n_obs(self) -> int:
@@ -180,14 +191,17 @@ class LmmFit(Result):
         return self.optimum.singular
 
     def variance_components(self) -> pd.DataFrame:
-        """Return variances and covariances of the random effects and the residual variance.
+        """Return variances and covariances of the random effects, the residual variance and residual parameters.
 
         Returns
         -------
         DataFrame
-            One row per variance or covariance: group, term, term2, kind, estimate (squared units), and sd or correlation.
+            One row per variance or covariance: group, term, term2, kind, estimate (squared units), and sd or correlation. A
+            residual structure adds rows of the group "Residual": kind "sd_ratio" (estimate: ratio to the reference, term2;
+            sd: of the group) and "correlation" (estimate without unit).
         """
-        return variance_table(self.design.terms, self.term_factors, self.sigma)
+        table = variance_table(self.design.terms, self.term_factors, self.sigma)
+        return table if self.residual is None else with_residual_rows(table, self.residual, self.sigma)
 
     def tidy(self, effects: Effects = "fixed", *, level: float = 0.95) -> pd.DataFrame:
         """Return estimates as a table.
@@ -202,8 +216,9 @@ class LmmFit(Result):
         if effects == "random":
             return self.variance_components()
         if effects == "levels":
-            parts = [self.random_effects(g.name).assign(group=g.name) for g in self.design.groupings]
-            return pd.concat(parts, ignore_index=True)[["group", "level", "term", "estimate", "std_error"]]
+            from alliance_stats.mixed.leveltable import all_level_tables
+
+            return all_level_tables(self)
         if effects != "fixed":
             raise unknown_name(ModelError, "kind of effects", effects, ["fixed", "random", "levels"])
         return wald_table(self.fixed_effects, np.sqrt(np.diagonal(self.fixed_covariance)), level)
@@ -217,30 +232,12 @@ class LmmFit(Result):
         that variance depend on the row, its mean over the rows used. ``r2_marginal`` and ``r2_conditional`` are the shares
         of the fixed part, and of fixed and random part together: Nakagawa and Schielzeth (2013,
         doi 10.1111/j.2041-210x.2012.00261.x), with random slopes as in Johnson (2014, doi 10.1111/2041-210X.12225). With
-        weights the residual variance is the mean of sigma squared over the weights. AIC and BIC count parameters as
-        lme4 does.
+        weights, or residual variances by group, the residual variance is its mean over the rows. AIC and BIC count parameters
+        as lme4 does, and those of a residual structure; a given sigma is none.
         """
-        n_parameters = len(self.term_names) + self.theta.size + 1
-        fixed, random = fixed_variance(self), random_variances(self)
-        residual = self.sigma**2 * self._mean_inverse_weight
-        total = fixed + sum(random.values()) + residual
-        row: dict[str, Any] = {"outcome": self.response, "method": self.method, "n": self.n_obs}
-        row |= {f"n_{name}": count for name, count in self.n_levels.items()}
-        row |= {
-            "sigma": self.sigma,
-            "criterion": self.criterion,
-            "log_likelihood": self.log_likelihood,
-            "aic": self.criterion + 2 * n_parameters,
-            "bic": self.criterion + np.log(self.n_obs) * n_parameters,
-        }
-        row |= {f"icc_{name}": value / (total - fixed) for name, value in random.items()}
-        row |= {"r2_marginal": fixed / total, "r2_conditional": (total - residual) / total}
-        row |= {"converged": self.converged, "singular": self.singular}
-        return pd.DataFrame([row])
+        from alliance_stats.mixed.shares import glance_row
 
-    @cached_property
-    def _mean_inverse_weight(self) -> float:
-        return 1.0 if self.design.weights is None else float(np.mean(1.0 / self.design.weights))
+        return glance_row(self)
 
     @cached_property
     def _modes(self) -> list[Modes]:
@@ -260,24 +257,9 @@ class LmmFit(Result):
             One row per level and effect: level, term, estimate and std_error (conditional on the variance components and
             the fixed effects), in units of the outcome per unit of the effect's column.
         """
-        names = [g.name for g in self.design.groupings]
-        if group is None and len(names) > 1:
-            raise ModelError.build("The model has several grouping factors.", hint=f"name one of {', '.join(names)}.")
-        if group is not None and group not in names:
-            raise unknown_name(ModelError, "grouping factor", group, names)
-        k = 0 if group is None else names.index(group)
-        grouping = self.design.groupings[k]
-        modes, spread = self.level_effects(k)
-        effects = [name for term in self.design.terms if term.grouping is grouping for name in term.names]
-        labels = grouping.labels.repeat(len(effects))
-        return pd.DataFrame(
-            {
-                "level": labels.to_numpy() if labels.nlevels == 1 else labels.to_flat_index(),
-                "term": effects * len(grouping.labels),
-                "estimate": modes.T.ravel(),
-                "std_error": spread.T.ravel(),
-            }
-        )
+        from alliance_stats.mixed.leveltable import level_table
+
+        return level_table(self, group)
 
     def level_effects(self, k: int) -> tuple[Floats, Floats]:
         """Return predicted effects of the k-th grouping factor and their conditional SDs, each of shape (q, n_levels)."""
@@ -292,7 +274,8 @@ class LmmFit(Result):
         Parameters
         ----------
         new : DataFrame, optional
-            New rows; the rows of the fit if left out. Levels that the fit has not seen get a random effect of zero.
+            New rows; the rows of the fit if left out. Levels that the fit has not seen get a random effect of zero. Residual
+            correlation with rows of the fit is not used.
         random : bool
             Add the predicted random effects (True) or give the fixed part alone (False).
 
@@ -309,22 +292,29 @@ class LmmFit(Result):
         """Return predictions for the rows used, random effects included."""
         return self.predict()
 
-    def residuals(self) -> pd.Series[float]:
-        """Return outcome minus fitted value for the rows used."""
-        return pd.Series(self.design.y - self.fitted().to_numpy(), index=self.design.index, name="residual")
+    def residuals(self, kind: ResidualKind = "raw") -> pd.Series[float]:
+        """Return residuals for the rows used.
+
+        Parameters
+        ----------
+        kind : {"raw", "normalised"}
+            Outcome minus fitted value; or that divided by its SD and made independent by the residual structure, so that
+            normalised residuals of a good model look like independent standard normal draws.
+        """
+        return residuals(self, kind)
+
+    def residual_covariance(self, rows: Codes) -> Floats:
+        """Return the covariance of the residuals of some rows, in squared units of the outcome, shape (n, n).
+
+        ``rows`` are positions among the rows used, an array of int of shape (n,).
+        """
+        return residual_covariance(self, np.asarray(rows))
 
     def augment(self) -> pd.DataFrame:
         """Return outcome, fitted value, fixed part and residual of the rows used."""
-        fitted = self.fitted()
-        return pd.DataFrame(
-            {
-                self.response: self.design.y,
-                "fitted": fitted,
-                "fixed": self.predict(random=False),
-                "residual": self.design.y - fitted,
-            },
-            index=self.design.index,
-        )
+        from alliance_stats.mixed.prediction import augmented
+
+        return augmented(self)
 
     def simulate(self, rng: np.random.Generator) -> Floats:
         """Return a new outcome drawn from the fitted model, shape (n_rows,)."""
@@ -333,42 +323,52 @@ class LmmFit(Result):
         return simulate(self, rng)
 
     def refit(self, y: Sequence[float] | Floats) -> LmmFit:
-        """Fit the same model to another outcome, on the prepared cross-products.
+        """Fit the same model, with its residual structure, to another outcome.
 
         Parameters
         ----------
         y : array-like, shape (n_rows,)
             For the rows used.
         """
-        outcome = np.ascontiguousarray(y, dtype=float)
-        if outcome.shape != (self.n_obs,) or not np.isfinite(outcome).all():
-            raise DataError.build(
-                f"refit() needs {self.n_obs} finite numbers, one for each row used; it got {outcome.size}.",
-                hint="leave out the rows that the fit left out.",
-            )
-        from alliance_stats.mixed.lmm import fit_design
+        from alliance_stats.mixed.lmm import refit
 
-        require_varying(outcome, self.response)
-        method: Literal["REML", "ML"] = "REML" if self.method == "REML" else "ML"
-        return fit_design(replace(self.design, y=outcome), method=method)
+        return refit(self, y)
 
     def deviance_at(self, theta: Floats) -> float:
-        """Return the criterion at another theta, in lme4's order and on lme4's scale."""
-        reml = self.method == "REML"
-        shift = self.scaling.criterion_shift_reml if reml else self.scaling.criterion_shift_ml
-        standardised = standard_theta(self.design, self.cross_products, self.scaling, theta)
-        return fixed_part(self.cross_products, standardised, reml=reml).criterion + shift
+        """Return the criterion at another theta, in lme4's order and on lme4's scale; residual parameters as estimated."""
+        cp, shift = self.cross_products, self.scaling.criterion_shift(self.method)
+        there = standard_theta(self.design, cp, self.scaling, theta)
+        return fixed_part(cp, there, reml=self.method == "REML").criterion + shift
+
+    @cached_property
+    def criterion_parameters(self) -> Floats:
+        """The point that `fixed_part_at` takes, at the solution: theta of standardised columns, then residual parameters."""
+        if self.structured is None:
+            return self.optimum.theta
+        return np.append(self.optimum.theta, self.structured.estimate.parameters[self.structured.free])
+
+    def fixed_part_at(self, parameters: Floats) -> FixedPart:
+        """Return criterion and fixed effects at other variance parameters, for derivatives of the likelihood.
+
+        Parameters
+        ----------
+        parameters : ndarray, shape (n_theta + n_free,)
+            Like `criterion_parameters`: theta of standardised columns, then the residual parameters without bounds that are
+            not at a limit (``fit.residual.parameters``).
+
+        Returns
+        -------
+        FixedPart
+            Of standardised columns, at any point comparable with that at the solution: ``fit.scaling`` leads to the user's
+            units, and the criterion and log|H| hold the determinant of the residual structure.
+        """
+        return fixed_part_at(self.structured, self.cross_products, parameters, reml=self.method == "REML")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit without its data as plain values, ready for JSON; see `from_dict`."""
-        return {
-            **super().to_dict(),
-            "formula": self.formula,
-            "method": self.method,
-            "theta": [float(value) for value in self.theta],
-            "criterion": self.criterion,
-            "weighted": self.design.weights is not None,
-        }
+        from alliance_stats.mixed.storage import stored_fit
+
+        return {**super().to_dict(), **stored_fit(self)}
 
     @classmethod
     def from_dict(cls, stored: dict[str, Any], data: Any, *, weights: Weights = None) -> LmmFit:
@@ -387,7 +387,7 @@ class LmmFit(Result):
         DataError
             If the criterion at the stored theta is another one: the data or weights differ.
         """
-        from alliance_stats.mixed.lmm import rebuild_fit
+        from alliance_stats.mixed.storage import rebuild_fit
 
         return rebuild_fit(stored, data, weights)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -10,12 +11,16 @@ import numpy as np
 from alliance_stats.columns import nested_within
 from alliance_stats.errors import ConvergenceError, DataError, ModelError, listing
 from alliance_stats.mixed.crossproducts import CrossProducts, cross_products
-from alliance_stats.mixed.design import Design, build_design, require_identified
+from alliance_stats.mixed.design import Design, build_design, require_identified, require_varying
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.formula import parse_formula
 from alliance_stats.mixed.intake import Weights
-from alliance_stats.mixed.optimise import Optimum, minimise, optimum_at
-from alliance_stats.mixed.scaling import Standardised, is_determined, standard_theta, standardise
+from alliance_stats.mixed.optimise import Optimum, minimise
+from alliance_stats.mixed.residualrows import require_inside
+from alliance_stats.mixed.residuals import ResidualStructure, require_structure
+from alliance_stats.mixed.scaling import Standardised, is_determined, standardise
+from alliance_stats.mixed.structured import minimise_structured
+from alliance_stats.mixed.whitening import ResidualModel
 
 Method: TypeAlias = Literal["REML", "ML"]
 
@@ -23,7 +28,15 @@ MAX_OUTER_EFFECTS = 5_000
 """Random effects of crossed factors, other than the largest, that one dense factorisation can carry."""
 
 
-def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = None) -> LmmFit:
+def lmm(
+    formula: str,
+    data: Any,
+    *,
+    method: Method = "REML",
+    weights: Weights = None,
+    sigma: float | None = None,
+    residual: ResidualStructure | None = None,
+) -> LmmFit:
     """Fit a linear mixed model.
 
     Estimates how an outcome goes with predictors when rows are nested (sessions in patients in therapists) or crossed
@@ -44,6 +57,12 @@ def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = 
         Restricted likelihood (default, for estimates) or likelihood (for comparing fixed parts).
     weights : str or array-like, optional
         Column, or one positive number per row; the residual variance of a row is sigma squared divided by its weight.
+    sigma : float, in units of the outcome, optional
+        Residual standard deviation if it is known; estimated if left out. ``sigma=1`` with weights 1 / v says that the sampling
+        variances v are known, as in a meta-analysis: ``(1 | study/effect)`` with one row per effect.
+    residual : ResidualStructure, optional
+        How residuals correlate and vary: `ar1`, `car1`, `compound_symmetry`, `variance_by`, or two of them joined by ``+``;
+        independent with one variance if left out. The parameters are estimated.
 
     Returns
     -------
@@ -56,21 +75,24 @@ def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = 
     ColumnError
         If a column is missing, or the outcome holds text.
     DataError
-        If no row is complete, the outcome is constant, or a weight is not positive.
+        If no row is complete, the outcome is constant, a weight is not positive, or a time occurs twice in a residual block.
     ModelError
-        If a grouping factor has one level, or as many random effects as there are rows, or crossed factors are too large.
+        If a grouping factor has one level, or as many random effects as there are rows, or crossed factors are too large; if
+        sigma is not positive, residual blocks cut across a grouping factor, or the data do not tell a residual parameter.
     ConvergenceError
-        If no route found an optimum; the message gives the state of the search.
+        If no route found an optimum, or a residual parameter runs to its limit; the message gives the state of the search.
 
     See Also
     --------
-    within_between, alliance_outcome
+    within_between, alliance_outcome, ar1, car1, compound_symmetry, variance_by
 
     Notes
     -----
     The profiled deviance is minimised by average-information Newton steps on standardised columns, from cross-products that
     are formed once. Tests and intervals of the fit are Wald with the normal distribution: with few therapists they are too
-    narrow. Neither residual correlation nor outcomes other than continuous ones are modelled here.
+    narrow. Outcomes other than continuous ones are not modelled here. With a residual structure the covariance of residuals is
+    sigma squared S R S / w (SD ratios S, correlations R, weights w); its parameters are searched outside, from several starts,
+    on rows whitened by R and S (Pinheiro & Bates, 2000, chapter 5).
 
     References
     ----------
@@ -78,6 +100,7 @@ def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = 
     Statistical Software, 67(1). doi 10.18637/jss.v067.i01.
     Gilmour, A. R., Thompson, R., & Cullis, B. R. (1995). Average information REML. Biometrics, 51, 1440-1450.
     doi 10.2307/2533274.
+    Pinheiro, J. C., & Bates, D. M. (2000). Mixed-effects models in S and S-PLUS. Springer. doi 10.1007/b98882.
 
     Examples
     --------
@@ -90,7 +113,8 @@ def lmm(formula: str, data: Any, *, method: Method = "REML", weights: Weights = 
     """
     if method not in ("REML", "ML"):
         raise ModelError.build(f"No method '{method}'.", hint='use method="REML" or method="ML".')
-    design = build_design(parse_formula(formula), data, weights)
+    require_structure(residual)
+    design = build_design(parse_formula(formula), data, weights, residual=residual, sigma=sigma)
     require_identified(design)
     return fit_design(design, method=method)
 
@@ -101,39 +125,46 @@ def fit_design(design: Design, *, method: Method) -> LmmFit:
     Parameters
     ----------
     design : Design
+        With its residual structure and known sigma, if it has them.
     method : {"REML", "ML"}
 
     Returns
     -------
     LmmFit
     """
-    standardised, cp = _prepare(design)
-    optimum = minimise(cp, reml=method == "REML")
+    standardised, reml, n = prepare(design), method == "REML", design.n_rows
+    sigma2, structured = known_variance(design, standardised), None
+    if design.residual is None:
+        cp = cross_products(standardised.factors, standardised.fixed, n, sigma2=sigma2)
+        optimum = minimise(cp, reml=reml)
+    else:
+        require_inside(design.residual, design.groupings)
+        model = ResidualModel(design.residual)
+        found = minimise_structured(standardised, model, n_rows=n, sigma2=sigma2, reml=reml)
+        structured, standardised, cp, optimum = found
     _require_converged(optimum, standardised, cp)
-    return LmmFit.from_optimum(design, standardised, cp, optimum, method=method)
+    return LmmFit.from_optimum(design, standardised, cp, optimum, method=method, structured=structured)
 
 
-def rebuild_fit(stored: dict[str, Any], data: Any, weights: Weights) -> LmmFit:
-    """Return the fit that was stored, on the same data; see LmmFit.from_dict."""
-    design = build_design(parse_formula(str(stored["formula"])), data, weights)
-    require_identified(design)
-    standardised, cp = _prepare(design)
-    method: Method = "REML" if stored["method"] == "REML" else "ML"
-    theta = standard_theta(design, cp, standardised.scaling, np.asarray(stored["theta"], dtype=float))
-    fit = LmmFit.from_optimum(design, standardised, cp, optimum_at(cp, theta, reml=method == "REML"), method=method)
-    kept = np.array([record["estimate"] for record in stored["tidy"]])
-    same_effects = np.allclose(fit.fixed_effects, kept, rtol=1e-6, atol=1e-8 * float(np.abs(kept).max(initial=0.0)))
-    if abs(fit.criterion - stored["criterion"]) > 1e-8 * max(1.0, abs(stored["criterion"])) or not same_effects:
+def refit(fit: LmmFit, y: Any) -> LmmFit:
+    """Return the fit of the same model to another outcome; see LmmFit.refit."""
+    outcome = np.ascontiguousarray(y, dtype=float)
+    if outcome.shape != (fit.n_obs,) or not np.isfinite(outcome).all():
         raise DataError.build(
-            f"These data are not those of the stored fit: its criterion is {stored['criterion']:.6f}, theirs "
-            f"{fit.criterion:.6f}; the fixed effects {'agree' if same_effects else 'differ'}.",
-            hint="pass the data and weights that the fit was made with.",
+            f"refit() needs {fit.n_obs} finite numbers, one for each row used; it got {outcome.size}.",
+            hint="leave out the rows that the fit left out.",
         )
-    return fit
+    require_varying(outcome, fit.response)
+    return fit_design(replace(fit.design, y=outcome), method="REML" if fit.method == "REML" else "ML")
 
 
-def _prepare(design: Design) -> tuple[Standardised, CrossProducts]:
-    """Return standardised columns and their cross-products, once the design is known to be manageable."""
+def known_variance(design: Design, standardised: Standardised) -> float | None:
+    """Return the residual variance of the standardised outcome if sigma was given."""
+    return None if design.sigma is None else (design.sigma / standardised.scaling.y_scale) ** 2
+
+
+def prepare(design: Design) -> Standardised:
+    """Return standardised columns, once the design is known to be manageable."""
     _require_manageable(design)
     standardised = standardise(design)
     n, p = design.n_rows, len(standardised.scaling.x_kept)
@@ -146,7 +177,7 @@ def _prepare(design: Design) -> tuple[Standardised, CrossProducts]:
             f"The outcome '{design.formula.response}' is a combination of the fixed effects: nothing is left to explain.",
             hint="take out the predictor that the outcome was computed from.",
         )
-    return standardised, cross_products(standardised.factors, standardised.fixed, n)
+    return standardised
 
 
 def _require_manageable(design: Design) -> None:

@@ -35,7 +35,43 @@ def fit_notes(fit: LmmFit) -> tuple[str, ...]:
         )
     if design.weights is not None:
         notes.append("Residual variance of a row: sigma squared divided by its weight.")
-    return tuple(notes)
+    if design.sigma is not None:
+        notes.append(
+            f"The residual standard deviation was given, not estimated: {design.sigma:g} in units of the outcome."
+        )
+    return (*notes, *_residual_notes(fit))
+
+
+def _residual_notes(fit: LmmFit) -> list[str]:
+    """Return what the residual structure is, means and came to; no labels of levels."""
+    residual = fit.residual
+    if residual is None:
+        return []
+    notes, structure = [], residual.structure
+    if structure.variance_by:
+        ratios = residual.estimates[[kind == "sd_ratio" for kind in residual.kinds]]
+        notes.append(
+            f"Residual standard deviations differ by {':'.join(structure.variance_by)} ({ratios.size + 1} levels): sigma is that "
+            f"of the first in sorted order, ratios of the others to it lie between {ratios.min():.3g} and {ratios.max():.3g}."
+        )
+    own = structure.correlation
+    if own is not None:
+        blocks, rho = ":".join(own.by), float(residual.estimates[-1])
+        notes.append(f"Residuals within {blocks} correlate, {_MEANING[own.kind].format(rho=rho, time=own.time)}.")
+        notes.append("Predictions for new rows use fixed and random effects only, not the residuals of other rows.")
+    if residual.at_limit:
+        notes.append(
+            "The residual correlation is estimated at its limit of zero: neighbouring residuals are not alike."
+        )
+    return notes
+
+
+_MEANING = {
+    "ar1": "rho^d for rows whose {time} differs by d (first-order autoregression; missing numbers count): rho = {rho:.4g}",
+    "car1": "rho^d for rows d units of {time} apart (continuous-time autoregression): rho = {rho:.4g} across one unit",
+    "compound_symmetry": "all alike (compound symmetry): rho = {rho:.4g}",
+}
+"""What each kind of correlation says."""
 
 
 def _structure(fit: LmmFit) -> str:

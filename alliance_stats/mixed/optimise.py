@@ -88,13 +88,16 @@ class _Search:
         return bool(self.promise < ACCEPTED_PROMISE)
 
 
-def minimise(cp: CrossProducts, *, reml: bool) -> Optimum:
+def minimise(cp: CrossProducts, *, reml: bool, confirm: bool = True) -> Optimum:
     """Minimise the profiled criterion over theta.
 
     Parameters
     ----------
     cp : CrossProducts
     reml : bool
+    confirm : bool
+        Whether a singular solution is confirmed from other starts. Replicates by the thousand leave it out: it takes some
+        thirty times as long and found nothing lower in 400 draws from ten models.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def minimise(cp: CrossProducts, *, reml: bool) -> Optimum:
         ``converged`` is False if no route reached a point where the gradient vanishes.
     """
     search = _descend(cp, starting_theta(cp), reml=reml)
-    if not search.converged or is_singular(cp, search.best.theta):
+    if not search.converged or (confirm and is_singular(cp, search.best.theta)):
         for size in RESTART_SIZES:
             search = _better(search, _descend(cp, size * identity_theta(cp.patterns), reml=reml))
         if not search.converged or _n_levels(cp) <= SMALL:
@@ -121,6 +124,18 @@ def minimise(cp: CrossProducts, *, reml: bool) -> Optimum:
         singular=is_singular(cp, best.theta),
         restarts=search.restarts,
     )
+
+
+def descend(cp: CrossProducts, start: Floats, *, reml: bool) -> Evaluation:
+    """Return the minimum reached from one start, without the checks of `minimise`: for models that change little by little.
+
+    Parameters
+    ----------
+    cp : CrossProducts
+    start : ndarray, shape (n_theta,)
+    reml : bool
+    """
+    return _descend(cp, start, reml=reml).best
 
 
 def _neighbours(cp: CrossProducts, theta: Floats) -> list[Floats]:

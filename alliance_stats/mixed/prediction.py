@@ -14,6 +14,7 @@ from alliance_stats.mixed.encoder import required_columns
 from alliance_stats.mixed.grouping import Grouping
 from alliance_stats.mixed.intake import plain_columns, to_pandas
 from alliance_stats.mixed.levelsums import Codes, Column, Floats
+from alliance_stats.mixed.noise import draw_residuals
 from alliance_stats.mixed.variances import fixed_part_of
 
 if TYPE_CHECKING:
@@ -102,6 +103,20 @@ def _random_part(fit: LmmFit, columns: list[tuple[Column, ...]], codes: list[Cod
     return total
 
 
+def augmented(fit: LmmFit) -> pd.DataFrame:
+    """Return outcome, fitted value, fixed part and residual of the rows used."""
+    fitted = fit.fitted()
+    return pd.DataFrame(
+        {
+            fit.response: fit.design.y,
+            "fitted": fitted,
+            "fixed": fit.predict(random=False),
+            "residual": fit.design.y - fitted,
+        },
+        index=fit.design.index,
+    )
+
+
 def simulate(fit: LmmFit, rng: np.random.Generator) -> Floats:
     """Return one draw of the outcome from the fitted model, shape (n_rows,)."""
     values = fixed_part_of(fit)
@@ -110,7 +125,4 @@ def simulate(fit: LmmFit, rng: np.random.Generator) -> Floats:
         for effect, column in zip(effects, term.columns, strict=True):
             own = effect[term.grouping.codes]
             values = values + (own if column is None else own * column)
-    noise = fit.sigma * rng.standard_normal(fit.n_obs)
-    if fit.design.weights is not None:
-        noise = noise / np.sqrt(fit.design.weights)
-    return np.asarray(values + noise)
+    return np.asarray(values + draw_residuals(fit, rng))

@@ -8,7 +8,7 @@ model with other parameters. The optimiser only ever sees standardised columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import block_diag
@@ -52,6 +52,10 @@ class Scaling:
     z_transforms: tuple[Floats, ...]
     criterion_shift_ml: float
     criterion_shift_reml: float
+
+    def criterion_shift(self, method: str) -> float:
+        """Return what the criterion in the user's units has more, for "REML" or "ML"."""
+        return self.criterion_shift_reml if method == "REML" else self.criterion_shift_ml
 
     def beta(self, standardised: Floats) -> Floats:
         """Return fixed effects in the user's units, shape (p,)."""
@@ -140,10 +144,11 @@ def standardise(design: Design) -> Standardised:
         intercept = [design.x.names[j] for j in kept].index(INTERCEPT)
         transform[intercept] -= centres / scales
     factors, z_transforms = [], []
+    unit = _effect_unit(design)
     for grouping in design.groupings:
         factor, z_transform = _factor(grouping, [t for t in design.terms if t.grouping is grouping], columns)
-        factors.append(factor)
-        z_transforms.append(z_transform)
+        factors.append(factor if unit == 1.0 else _stretched(factor, unit))
+        z_transforms.append(z_transform if unit == 1.0 else unit * z_transform)
     n, p = design.n_rows, len(kept)
     shift = -float(np.log(design.weights).sum()) if design.weights is not None else 0.0
     scaling = Scaling(
@@ -182,6 +187,19 @@ def _factor(grouping: Grouping, terms: Sequence[DesignTerm], columns: _Columns) 
         pattern += [(start + i, start + j) for j in range(width) for i in range(j, width)]
         start += width
     return Factor(grouping.codes, len(grouping.labels), tuple(made), tuple(pattern)), transform
+
+
+def _effect_unit(design: Design) -> float:
+    """Return what random effects are measured in: with a known sigma, weights are in units of their own."""
+    if design.sigma is None or design.weights is None:
+        return 1.0
+    return float(1.0 / np.sqrt(design.weights.mean()))
+
+
+def _stretched(factor: Factor, unit: float) -> Factor:
+    """Return a factor with its columns multiplied by ``unit``; equal columns stay one object."""
+    made = {id(column): unit * column for column in factor.columns if column is not None}
+    return replace(factor, columns=tuple(None if column is None else made[id(column)] for column in factor.columns))
 
 
 def independent_columns(columns: Sequence[Column], n_rows: int) -> list[int]:

@@ -23,14 +23,14 @@ def starting_theta(cp: CrossProducts) -> Floats:
     Notes
     -----
     With residuals r of least squares and v = Z'r per level, ``E sum v v' = sigma2 sum A + sum A S A`` and
-    ``E r'r = sigma2 n + tr(S sum A)`` are solved for S and sigma2, the loss of rank by X left aside.
+    ``E r'r = sigma2 n + tr(S sum A)`` are solved for S and, unless it is known, sigma2, the loss of rank by X left aside.
     """
     p = cp.n_fixed
     beta = np.linalg.lstsq(cp.xx[:p, :p], cp.xx[:p, p], rcond=None)[0]
     residual = np.append(-beta, 1.0)
     total = max(float(residual @ cp.xx @ residual), np.finfo(float).tiny)
     lambdas = [
-        _moment_lambda(zz, np.tensordot(zx, residual, (1, 0)), total, cp.n_rows, pattern)
+        _moment_lambda(zz, np.tensordot(zx, residual, (1, 0)), total, cp, pattern)
         for (zz, zx), pattern in zip(_marginal_sums(cp), cp.patterns, strict=True)
     ]
     return pack(lambdas, cp.patterns)
@@ -54,17 +54,19 @@ def _marginal_sums(cp: CrossProducts) -> list[tuple[Floats, Floats]]:
     return sums
 
 
-def _moment_lambda(zz: Floats, score: Floats, total: float, n_rows: int, pattern: Pattern) -> Floats:
+def _moment_lambda(zz: Floats, score: Floats, total: float, cp: CrossProducts, pattern: Pattern) -> Floats:
     """Return a lower triangular Lambda from second moments, shape (q, q)."""
-    q = zz.shape[0]
+    q, n_rows = zz.shape[0], cp.n_rows
     flat = zz.reshape(q * q, -1)
     weighted = (flat @ flat.T).reshape(q, q, q, q).transpose(0, 2, 1, 3).reshape(q * q, q * q)
     summed = flat.sum(axis=1)
     system = np.zeros((q * q + 1, q * q + 1))
     system[:-1, :-1], system[:-1, -1], system[-1, :-1], system[-1, -1] = weighted, summed, summed, n_rows
     moments = np.append((score @ score.T).ravel(), total)
+    if cp.sigma2 is not None:
+        system[-1, :-1], system[-1, -1], moments[-1] = 0.0, 1.0, cp.sigma2
     solved = np.linalg.lstsq(system, moments, rcond=None)[0]
-    sigma2 = solved[-1] if solved[-1] > 0.05 * total / n_rows else 0.3 * total / n_rows
+    sigma2 = solved[-1] if cp.sigma2 or solved[-1] > 0.05 * total / n_rows else 0.3 * total / n_rows
     relative = solved[:-1].reshape(q, q) / sigma2
     values, vectors = np.linalg.eigh((relative + relative.T) / 2.0)
     values = np.clip(np.nan_to_num(values), SMALLEST**2, LARGEST**2)

@@ -22,6 +22,7 @@ def summary(fit: LmmFit) -> str:
         "",
         "Random effects:",
         *_random_lines(fit),
+        *_residual_lines(fit),
         "",
         "Fixed effects (Wald, normal distribution):",
         *_fixed_lines(fit),
@@ -40,6 +41,17 @@ def _random_lines(fit: LmmFit) -> list[str]:
     for record in table[table["kind"] == "covariance"].itertuples():
         rows.append((str(record.group), f"{record.term}, {record.term2}", "", "", f"{record.correlation:.3f}"))
     return _aligned(rows, 2)
+
+
+def _residual_lines(fit: LmmFit) -> list[str]:
+    """Return the residual structure, one line per parameter, and whether sigma was given."""
+    lines = ["Residual SD given, not estimated."] if fit.sigma_fixed else []
+    if fit.residual is None:
+        return lines
+    rows = [("Residual parameter", "Kind", "Estimate")]
+    for name, kind, value in zip(fit.residual.names, fit.residual.kinds, fit.residual.estimates, strict=True):
+        rows.append((name, kind, f"{value:.5g}"))
+    return [*lines, "", f"Residual structure: {fit.residual.structure}", *_aligned(rows, 2)]
 
 
 def _fixed_lines(fit: LmmFit) -> list[str]:

@@ -13,6 +13,7 @@ from alliance_stats.mixed.levelsums import Floats, column_products
 
 if TYPE_CHECKING:
     from alliance_stats.mixed.fit import LmmFit
+    from alliance_stats.mixed.residualestimate import ResidualEstimate
 
 RESIDUAL = "Residual"
 
@@ -66,6 +67,18 @@ def variance_table(terms: Sequence[DesignTerm], factors: Sequence[Floats], sigma
         }
     )
     return pd.DataFrame(rows)
+
+
+def with_residual_rows(table: pd.DataFrame, residual: ResidualEstimate, sigma: float) -> pd.DataFrame:
+    """Return the table of variances with one more row for each parameter of a residual structure."""
+    rows: list[dict[str, Any]] = []
+    for name, kind, value in zip(residual.names, residual.kinds, residual.estimates, strict=True):
+        row = {"group": RESIDUAL, "term": name, "term2": "", "kind": kind, "estimate": value, "sd": np.nan}
+        if kind == "sd_ratio":
+            rows.append({**row, "term2": residual.reference, "sd": sigma * value, "correlation": np.nan})
+        else:
+            rows.append({**row, "correlation": value})
+    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
 
 
 def fixed_variance(fit: LmmFit) -> float:

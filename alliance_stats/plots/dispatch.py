@@ -12,10 +12,23 @@ if TYPE_CHECKING:
 
 _PICTURES = {
     "AllianceOutcome": "coefficients.plot_coefficients",
+    "Bootstrap": "bootstrap.plot_bootstrap",
+    "CoefficientTests": "coefficients.plot_coefficients",
+    "ConfidenceIntervals": "profiles.plot_profiles",
+    "Diagnostics": "diagnostics.plot_diagnostics",
+    "Contrasts": "slopes.plot_contrasts",
+    "JohnsonNeyman": "johnson_neyman.plot_johnson_neyman",
     "LevelEffects": "coefficients.plot_coefficients",
     "LmmFit": "coefficients.plot_coefficients",
+    "ClinicalSignificance": "reliable_change.plot_reliable_change",
+    "Dependability": "dependability.plot_dependability",
+    "ParallelAnalysis": "parallel_analysis.plot_parallel_analysis",
+    "MarginalMeans": "marginal_means.plot_marginal_means",
     "Reliability": "reliability.plot_reliability",
+    "ReliableChange": "reliable_change.plot_reliable_change",
+    "SessionCheck": "session_check.plot_session_check",
     "ShareAssociations": "associations.plot_associations",
+    "Slopes": "slopes.plot_slopes",
 }
 """File and function of the picture of each type of result, looked up when it is drawn."""
 
