@@ -18,6 +18,7 @@ from alliance_stats.mixed.factor import Evaluation, criterion_at, evaluate
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.mixed.parameters import components, identity_theta, lower_root, pack, unpack
 from alliance_stats.mixed.start import starting_theta
+from alliance_stats.mixed.threads import few_threads
 
 TOLERANCE = 1e-12
 """A search ends when a Newton step promises to lower the criterion by less."""
@@ -104,6 +105,17 @@ def minimise(cp: CrossProducts, *, reml: bool, confirm: bool = True) -> Optimum:
     Optimum
         ``converged`` is False if no route reached a point where the gradient vanishes.
     """
+    with few_threads(_widest(cp)):
+        return _minimise(cp, reml=reml, confirm=confirm)
+
+
+def _widest(cp: CrossProducts) -> int:
+    """Return the columns of the largest matrix that is factorised."""
+    return cp.n_fixed if cp.crossed is None else max(cp.n_fixed, cp.crossed.n_outer)
+
+
+def _minimise(cp: CrossProducts, *, reml: bool, confirm: bool) -> Optimum:
+    """Return the optimum; see `minimise`."""
     search = _descend(cp, starting_theta(cp), reml=reml)
     if not search.converged or (confirm and is_singular(cp, search.best.theta)):
         for size in RESTART_SIZES:
@@ -135,7 +147,8 @@ def descend(cp: CrossProducts, start: Floats, *, reml: bool) -> Evaluation:
     start : ndarray, shape (n_theta,)
     reml : bool
     """
-    return _descend(cp, start, reml=reml).best
+    with few_threads(_widest(cp)):
+        return _descend(cp, start, reml=reml).best
 
 
 def _neighbours(cp: CrossProducts, theta: Floats) -> list[Floats]:
