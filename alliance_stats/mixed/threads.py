@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
+# The libraries whose threads are held must be loaded before they are looked up.
+import scipy.linalg  # noqa: F401
+
 SMALL = 500
 """Columns up to which one thread is faster; with several, threads wait for each other, the more the busier the machine is."""
 
