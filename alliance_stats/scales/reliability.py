@@ -218,7 +218,7 @@ def _answers(
     instrument, score = key
     way = instrument.storage_named(storage)
     columns = item_columns(frame, items, wanted=score.items, n_items=instrument.n_items or 0)
-    check = AnswerCheck(instrument)
+    check = AnswerCheck(instrument, shift=way.shift)
     keyed = []
     for item, column in columns.items():
         raw = raw_answers(frame, column)

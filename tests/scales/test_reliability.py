@@ -280,3 +280,13 @@ def test_unknown_cluster_is_named() -> None:
 def test_score_and_storage_need_an_instrument(extra: dict[str, str]) -> None:
     with pytest.raises(DataError, match=r"need instrument=(.|\n)*name the instrument"):
         reliability(ratings(), ITEMS, **extra)  # type: ignore[arg-type]
+
+
+def test_answers_stored_from_zero_give_the_same_alpha() -> None:
+    rng = np.random.default_rng(4)
+    level = rng.standard_normal(80)
+    answers = {f"k{i}": np.clip(np.round(3 + level + rng.standard_normal(80)), 1, 5) for i in range(1, 11)}
+    printed = pd.DataFrame(answers)
+    from_one = reliability(printed, "k{}", instrument="k10", storage="as_printed")
+    from_zero = reliability(printed - 1, "k{}", instrument="k10", storage="codes_0_4")
+    assert from_zero.tidy()["estimate"].tolist() == pytest.approx(from_one.tidy()["estimate"].tolist())
