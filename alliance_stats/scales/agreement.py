@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from alliance_stats.result import Result
 from alliance_stats.scales.agreement_bootstrap import AgreementInterval
 from alliance_stats.scales.agreement_rows import OF_COUNTS, Plan, Row, agreement_rows, n_raters
 from alliance_stats.scales.agreement_weights import Weights
+from alliance_stats.scales.arguments import require_frame
 from alliance_stats.scales.rating_table import RatingLayout, RatingTable
 
 Method = Literal["cohen_kappa", "fleiss_kappa", "krippendorff_alpha", "gwet_ac", "icc", "limits_of_agreement"]
@@ -133,7 +134,8 @@ def agreement(
     """
     if method not in METHODS:
         raise DataError.build(f"No method '{method}'.", hint=f"use one of {', '.join(METHODS)}.")
-    plan = Plan(method, layout or RatingLayout(), _weights(method, weights), interval or AgreementInterval())
+    require_frame(frame, "agreement")
+    plan = _plan(method, ratings, layout, weights, interval)
     parts = _parts(frame, by)
     rows: list[Row] = []
     tables = []
@@ -152,6 +154,27 @@ _COLUMNS = [
     *("term", "term2", "group", "level", "category", "estimate", "std_error", "df"),
     *("conf_low", "conf_high", "conf_level", "n", "n_raters"),
 ]
+
+
+def _plan(
+    method: str,
+    ratings: object,
+    layout: RatingLayout | None,
+    weights: Weights | None,
+    interval: AgreementInterval | None,
+) -> Plan:
+    """Return what is to be computed, refusing arguments of another kind."""
+    if not isinstance(ratings, Iterable):
+        raise ColumnError.build(
+            f"ratings= is {type(ratings).__name__}.", hint="name one column per rater: ratings=['coder_a', 'coder_b']."
+        )
+    if not isinstance(layout, RatingLayout | None):
+        raise DataError.build(
+            f"layout= is {type(layout).__name__}.", hint="pass al.RatingLayout(kind='long', unit=..., rater=...)."
+        )
+    if not isinstance(interval, AgreementInterval | None):
+        raise DataError.build(f"interval= is {type(interval).__name__}.", hint="pass al.AgreementInterval(level=0.95).")
+    return Plan(method, layout or RatingLayout(), _weights(method, weights), interval or AgreementInterval())
 
 
 def _weights(method: str, weights: Weights | None) -> Weights:
@@ -202,6 +225,8 @@ def _notes(plan: Plan, table: RatingTable, by: str | None) -> list[str]:
     notes = [
         f"{len(table.cells)} units, {n_raters(table)} raters; {n_missing} cells of units by raters have no rating."
     ]
+    if table.n_unnamed:
+        notes.append(f"{table.n_unnamed} rows name no unit or no rater and are left out.")
     if plan.method in OF_COUNTS or plan.method == "cohen_kappa":
         shown = f"'{plan.weights}'" if isinstance(plan.weights, str) else "given as a matrix"
         notes.append(f"Weights: {shown}; {len(table.categories)} categories count, used or not.")

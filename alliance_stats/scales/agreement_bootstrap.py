@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from alliance_stats.errors import DataError
+from alliance_stats.scales.arguments import is_number
 from alliance_stats.scales.keying import FloatArray
 from alliance_stats.scales.rating_table import IntArray
 
@@ -37,7 +38,7 @@ class AgreementInterval:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.level < 1:
+        if not is_number(self.level) or not 0 < self.level < 1:
             raise DataError.build(
                 f"level = {self.level} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval."
             )

@@ -184,7 +184,7 @@ def _place(column: str, item: int) -> str:
 def _problem(place: str, what: str, values: FloatArray) -> str:
     """Return one column's trouble in words: how many answers, and which ratings."""
     distinct = np.unique(values)
-    shown = [f"{value:g}" for value in distinct if abs(value) < _SHOWN_LIMIT]
+    shown = [f"{value + 0.0:g}" for value in distinct if abs(value) < _SHOWN_LIMIT]
     hidden = distinct.size - len(shown)
     if hidden:
         shown.append(f"{hidden} of {_SHOWN_LIMIT} and more, or below -{_SHOWN_LIMIT}")

@@ -65,8 +65,13 @@ def item_columns(
         columns = _by_pattern(frame, items, list(wanted))
     elif isinstance(items, Mapping):
         columns = _by_mapping(items, list(wanted), n_items, names)
-    else:
+    elif isinstance(items, Iterable):
         columns = _by_order(list(items), list(wanted), n_items)
+    else:
+        raise ColumnError.build(
+            f"items= is {type(items).__name__}.",
+            hint="say where the answers are: items='wai{}', a list of columns, or {1: 'column', ...}.",
+        )
     refuse_wrong_columns(frame, list(columns.values()))
     return columns
 

@@ -13,8 +13,9 @@ from alliance_stats.columns import numeric_values
 from alliance_stats.errors import DataError, InstrumentError
 from alliance_stats.result import Result
 from alliance_stats.scales.answers import Items, item_columns, numbered_columns, raw_answers
+from alliance_stats.scales.arguments import require_frame
 from alliance_stats.scales.audit_candidates import Explanation, Rows, explain, tolerance_of
-from alliance_stats.scales.audit_errors import Target, target_of
+from alliance_stats.scales.audit_errors import Target, auditable_rule, target_of
 from alliance_stats.scales.instrument import Instrument, load_instrument
 from alliance_stats.scales.instrument_parts import Score
 from alliance_stats.scales.keying import FloatArray
@@ -26,7 +27,7 @@ SHOWN = 10
 """Explanations listed per score beyond the chosen ones."""
 
 HALF = 0.5
-"""Share of rows that errors must explain to count as an explanation at all."""
+"""Share of rows that an explanation must explain to be chosen; below it nothing is, and no error is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +42,8 @@ class ScoreAudit(Result):
         One row per error of the chosen explanations: model, score, item (printed number, None if no single item),
         kind, error (in words). Two items of one error stand in two rows.
     unexplained_rows : mapping of str to tuple of int
-        By score: positions in the frame, counted from 0, of rows that the (first) chosen explanation does not explain.
+        By score: positions in the frame, counted from 0, of rows that the (first) chosen explanation does not explain;
+        all rows compared if none is chosen.
     """
 
     explanations: pd.DataFrame
@@ -50,8 +52,13 @@ class ScoreAudit(Result):
 
     @property
     def key_explains(self) -> bool:
-        """Whether no error is needed for any score."""
-        return bool((self.explanations.loc[self.explanations["best"], "n_errors"] == 0).all())
+        """Whether the key is the explanation chosen for every score."""
+        return bool((self._fewest_errors() == 0).all())
+
+    def _fewest_errors(self) -> pd.Series:
+        """Return the number of errors of the chosen explanation by score, NaN where none is chosen."""
+        chosen = self.explanations["n_errors"].where(self.explanations["best"])
+        return chosen.groupby(self.explanations["score"], sort=False).min()
 
     def tidy(self) -> pd.DataFrame:
         """Return the explanations tried that explain most.
@@ -61,21 +68,22 @@ class ScoreAudit(Result):
         DataFrame
             One row per explanation: model ("key", or a number, 1 for the first chosen), score, estimate (share of rows
             explained, 0 to 1), n (rows compared), n_explained, n_errors, errors (in words, separated by "; "), best
-            (whether chosen; several equally good ones if the rows cannot tell them apart).
+            (whether chosen; several equally good ones if the rows cannot tell them apart, none if no small set of
+            errors explains half of the rows).
         """
         return self.explanations.copy()
 
     def glance(self) -> pd.DataFrame:
         """Return one row: n_scores, n_explained_by_key (scores that need no error), n_errors, n_ambiguous (scores)."""
-        best = self.explanations[self.explanations["best"]]
-        by_score = best.groupby("score", sort=False)["n_errors"]
+        n_best = self.explanations.groupby("score", sort=False)["best"].sum()
+        fewest = self._fewest_errors()
         return pd.DataFrame(
             [
                 {
-                    "n_scores": int(by_score.ngroups),
-                    "n_explained_by_key": int((by_score.first() == 0).sum()),
-                    "n_errors": int(by_score.first().sum()),
-                    "n_ambiguous": int((by_score.size() > 1).sum()),
+                    "n_scores": len(fewest),
+                    "n_explained_by_key": int((fewest == 0).sum()),
+                    "n_errors": int(fewest.sum()),
+                    "n_ambiguous": int((n_best > 1).sum()),
                 }
             ]
         )
@@ -146,6 +154,7 @@ def audit_scores(
     >>> al.audit_scores(frame, "core_10", items="c{}", published="total").errors["error"].tolist()
     ['item 2 not reversed']
     """
+    require_frame(frame, "audit_scores")
     key = instrument if isinstance(instrument, Instrument) else load_instrument(instrument)
     wanted = _wanted(key, published)
     way = key.storage_named(storage)
@@ -157,11 +166,11 @@ def audit_scores(
         rows, positions = _rows(answers, numeric_values(frame, column), target, column)
         found = explain(rows, target)
         tables.append(_table(score.name, found, len(rows.totals)))
-        chosen = _chosen(found)
+        chosen = _chosen(found, len(rows.totals))
         errors += _error_rows(score.name, chosen)
-        missed = ~rows.hits(chosen[0].candidate, target)
+        missed = ~rows.hits(chosen[0].candidate, target) if chosen else np.ones(len(rows.totals), dtype=bool)
         unexplained[score.name] = tuple(positions[missed].tolist())
-        notes += _notes(score.name, chosen, rows, n_rows=len(frame))
+        notes += _notes(score.name, found, rows, n_rows=len(frame))
     notes += _across_scores({row["score"] for row in errors}, errors)
     return ScoreAudit(
         explanations=pd.concat(tables, ignore_index=True),
@@ -174,10 +183,14 @@ def audit_scores(
 def _wanted(key: Instrument, published: str | Mapping[str, str]) -> list[tuple[Score, str]]:
     """Return each score to be audited and the column of its totals."""
     if isinstance(published, str):
-        return [(next(iter(key.scores.values())), published)]
-    if not published:
+        wanted = [(next(iter(key.scores.values())), published)]
+    elif not isinstance(published, Mapping) or not published:
         raise InstrumentError.build("published= is empty.", hint="name a column, or {'score': 'column'}.")
-    return [(key.score_named(name), column) for name, column in published.items()]
+    else:
+        wanted = [(key.score_named(name), column) for name, column in published.items()]
+    for score, _ in wanted:
+        auditable_rule(key, score)
+    return wanted
 
 
 def _columns_at_hand(frame: pd.DataFrame, items: Items, key: Instrument, scores: list[Score]) -> dict[int, str]:
@@ -228,15 +241,17 @@ def require_finite(values: FloatArray, column: str) -> None:
         raise DataError.build(f"{n_infinite} totals in '{column}' are infinite.", hint="mark them as missing first.")
 
 
-def _chosen(found: list[Explanation]) -> list[Explanation]:
-    """Return the explanations that are as good as the first."""
+def _chosen(found: list[Explanation], n: int) -> list[Explanation]:
+    """Return the explanations that are as good as the first, or none if that explains too few of n rows."""
     first = found[0]
+    if first.n_explained < HALF * n:
+        return []
     return [e for e in found if (e.n_errors, e.n_explained) == (first.n_errors, first.n_explained)]
 
 
 def _table(score: str, found: list[Explanation], n: int) -> pd.DataFrame:
     """Return one row per explanation: the chosen ones, the key, and those that explain most with as many errors."""
-    chosen = _chosen(found)
+    chosen = _chosen(found, n)
     rest = [entry for entry in found if entry not in chosen]
     key = [entry for entry in rest if entry.n_errors == 0][:1]
     others = sorted((e for e in rest if e.n_errors), key=lambda e: (-e.n_explained, e.n_errors))[:SHOWN]
@@ -277,12 +292,13 @@ def _opening(key: Instrument, wanted: list[tuple[Score, str]], published: str | 
     return []
 
 
-def _notes(score: str, chosen: list[Explanation], rows: Rows, *, n_rows: int) -> list[str]:
+def _notes(score: str, found: list[Explanation], rows: Rows, *, n_rows: int) -> list[str]:
     """Return what was found for a score in words."""
-    first, n = chosen[0], len(rows.totals)
+    first, n = found[0], len(rows.totals)
+    chosen = _chosen(found, n)
     share = f"{first.n_explained} of {n} rows ({100 * first.n_explained / n:.0f} %)"
     words = "; ".join(slip.text for slip in first.slips)
-    if first.n_explained < HALF * n:
+    if not chosen:
         notes = [f"{score}: no small set of errors explains the totals; the best found explains {share}."]
     elif not first.slips:
         notes = [f"{score}: the key explains the totals of {share}."]
@@ -291,6 +307,8 @@ def _notes(score: str, chosen: list[Explanation], rows: Rows, *, n_rows: int) ->
         notes = [f"{score}: {errors} {share}: {words}."]
     if len(chosen) > 1:
         notes.append(f"{score}: {len(chosen)} explanations are equally good; the rows cannot tell them apart.")
+    if chosen and first.n_explained < n:
+        notes.append(f"{score}: {n - first.n_explained} rows are not explained; unexplained_rows has their positions.")
     if n < n_rows:
         notes.append(f"{score}: {n_rows - n} of {n_rows} rows have no total or no answers and are not compared.")
     incomplete = int((~rows.complete).sum())

@@ -141,6 +141,17 @@ class Candidate:
         return replace(self, missing=rule)
 
 
+def auditable_rule(instrument: Instrument, score: Score) -> Literal["sum", "mean", "percent"]:
+    """Return the rule of a score, which has to be a sum, mean or percentage of its items."""
+    if score.rule not in ("sum", "mean", "percent"):
+        raise InstrumentError.build(
+            f"Score '{score.name}' of {instrument.abbreviation} is a {score.rule.replace('_', ' ')}; only sums, means and "
+            "percentages of items can be audited.",
+            hint="name other scores: published={'score': 'column'}; compare_totals() works for every score.",
+        )
+    return score.rule
+
+
 def target_of(instrument: Instrument, score: Score, storage: Storage, items: Sequence[int]) -> Target:
     """Return the key of a score over the items at hand.
 
@@ -164,12 +175,6 @@ def target_of(instrument: Instrument, score: Score, storage: Storage, items: Seq
     InstrumentError
         If the score is not a sum, mean or percentage.
     """
-    if score.rule not in ("sum", "mean", "percent"):
-        raise InstrumentError.build(
-            f"Score '{score.name}' of {instrument.abbreviation} is a {score.rule.replace('_', ' ')}; only sums, means and "
-            "percentages of items can be audited.",
-            hint="name other scores: published={'score': 'column'}; compare_totals() works for every score.",
-        )
     signs = [0 if item not in score.items else -1 if item in storage.reversed_items else 1 for item in items]
     low = np.array([instrument.minimum[item - 1] for item in items], dtype=float)
     high = np.array([instrument.maximum[item - 1] for item in items], dtype=float)
@@ -178,7 +183,7 @@ def target_of(instrument: Instrument, score: Score, storage: Storage, items: Seq
         weights=np.array(signs, dtype=np.int64),
         turn=low + high,
         minimum=low,
-        rule=score.rule,
+        rule=auditable_rule(instrument, score),
         factor=score.factor,
         sum_low=score.sum_low,
         sum_high=score.sum_high,

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from alliance_stats.errors import DataError
+from alliance_stats.scales.arguments import is_number
 from alliance_stats.scales.keying import FloatArray
 
 Method = Literal[
@@ -43,7 +44,8 @@ class MeasurementError:
         Where the reliability comes from. Retest reliability counts real ups and downs between occasions as error,
         internal consistency does not: it gives narrower limits.
     sd : float or "sample"
-        Standard deviation that the reliability belongs to, in points; ``"sample"`` for that of the first scores.
+        Standard deviation that the reliability belongs to, in points; ``"sample"`` for that of the first scores of
+        people who have both scores.
     mean : float or "sample", optional
         Mean of the population that scores regress to, for the methods that need it.
     reliability_post : float in (0, 1), optional
@@ -60,19 +62,25 @@ class MeasurementError:
     source: str = ""
 
     def __post_init__(self) -> None:
-        for name, value in (("reliability", self.reliability), ("reliability_post", self.reliability_post)):
-            if value is not None and not 0 < value < 1:
-                raise DataError.build(
-                    f"{name} = {value} is not between 0 and 1.", hint="give it as a share, such as 0.88."
-                )
+        self._require_share("reliability", self.reliability)
+        if self.reliability_post is not None:
+            self._require_share("reliability_post", self.reliability_post)
         if self.kind not in ("retest", "internal_consistency"):
             raise DataError.build(
                 f"No kind of reliability '{self.kind}'.", hint="say 'retest' or 'internal_consistency'."
             )
-        if (isinstance(self.sd, str) and self.sd != "sample") or (not isinstance(self.sd, str) and not self.sd > 0):
+        if self.sd != "sample" and not (is_number(self.sd) and self.sd > 0):
             raise DataError.build(f"sd = {self.sd!r} is no spread.", hint="give a positive number or 'sample'.")
-        if isinstance(self.mean, str) and self.mean != "sample":
+        if self.mean is not None and self.mean != "sample" and not is_number(self.mean):
             raise DataError.build(f"mean = {self.mean!r} is no mean.", hint="give a number or 'sample'.")
+
+    @staticmethod
+    def _require_share(name: str, value: object) -> None:
+        """Raise unless a reliability lies between 0 and 1."""
+        if not is_number(value) or not 0 < value < 1:
+            raise DataError.build(
+                f"{name} = {value!r} is not between 0 and 1.", hint="give it as a share, such as 0.88."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

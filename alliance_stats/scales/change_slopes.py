@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.columns import group_codes, numeric_values
+from alliance_stats.columns import group_codes, numeric_values, one_column
 from alliance_stats.errors import DataError, ModelError
 from alliance_stats.mixed.lmm import lmm
+from alliance_stats.scales.arguments import require_frame
 from alliance_stats.scales.change_tables import require_level
 from alliance_stats.scales.cutoffs import require_direction
 from alliance_stats.scales.instrument_parts import Direction
@@ -64,6 +66,8 @@ def multilevel_change(
     ------
     ColumnError
         If a column is missing or not numeric.
+    DataError
+        If ``by`` changes within a patient.
     ModelError
         If slopes do not vary between patients, or the model cannot be fitted.
 
@@ -77,7 +81,8 @@ def multilevel_change(
     conditional standard deviation of the patient's random slope given the variance components and fixed effects
     (empirical Bayes; Raudenbush & Bryk, 2002, Hierarchical Linear Models). Shrinkage pulls slopes of patients with few
     measurements to the mean slope; uncertainty of the mean slope itself is not added. Where slopes hardly vary, nearly
-    everyone gets the mean slope, and comparing it with no change says more about the sample than about the patient.
+    everyone gets the mean slope, and comparing it with no change says more about the sample than about the patient; the
+    notes give the reliability of the slopes, 1 - conditional variance / variance between patients, averaged over patients.
 
     Examples
     --------
@@ -95,18 +100,25 @@ def multilevel_change(
         )
     from scipy.stats import norm
 
+    require_frame(frame, "multilevel_change")
     codes, n_patients = group_codes(frame, "patient")
     used = _used_rows(frame, score, time, codes)
-    average, found, error = _slopes(used, n_patients)
-    reference = average if compare_with == "average_change" else 0.0
-    critical = float(norm.ppf((1 + level) / 2))
-    index = (found - reference) / error
+    _require_constant(frame, by, codes)
+    average, found, error, reliability = _slopes(used, n_patients)
+    numbers = {
+        "average_slope": average,
+        "slope_reliability": reliability,
+        "compared_with": average if compare_with == "average_change" else 0.0,
+        "critical": float(norm.ppf((1 + level) / 2)),
+        "n_rows": len(used),
+    }
+    index = (found - numbers["compared_with"]) / error
     pre, post = _ends(used, n_patients)
     return changed(
         frame,
         pre=_spread(pre, codes),
         post=_spread(post, codes),
-        classes=_spread_labels(classify(index, critical, direction), codes),
+        classes=_spread_labels(classify(index, numbers["critical"], direction), codes),
         values=_spread(index, codes),
         bands=pd.DataFrame(columns=["pre", "post_low", "post_high"], dtype=float),
         meaning=Meaning(
@@ -115,10 +127,10 @@ def multilevel_change(
             direction=direction,
             by=by,
             level=level,
-            numbers={"average_slope": average, "compared_with": reference, "critical": critical, "n_rows": len(used)},
+            numbers=numbers,
             people=_first_rows(codes),
             change=_spread(found, codes),
-            notes=tuple(_notes(score, time, average, compare_with, len(frame) - len(used))),
+            notes=(*_notes(score, time, compare_with, numbers), *_row_notes(used, len(frame))),
         ),
     )
 
@@ -129,8 +141,21 @@ def _used_rows(frame: pd.DataFrame, score: str, time: str, codes: IntArray) -> p
     return rows[codes >= 0].dropna()
 
 
-def _slopes(used: pd.DataFrame, n_patients: int) -> tuple[float, FloatArray, FloatArray]:
-    """Return the mean slope, and slope and conditional SD of each patient, NaN without rows; shape (n_patients,)."""
+def _require_constant(frame: pd.DataFrame, by: str | None, codes: IntArray) -> None:
+    """Raise if the groups of the table change within patients."""
+    if by is None:
+        return
+    values = one_column(frame, by)[codes >= 0]
+    n_varying = int((values.groupby(codes[codes >= 0]).nunique() > 1).sum())
+    if n_varying:
+        raise DataError.build(
+            f"'{by}' changes within {n_varying} patients; shares count patients.",
+            hint="group by something that a patient keeps, such as the treatment or the site.",
+        )
+
+
+def _slopes(used: pd.DataFrame, n_patients: int) -> tuple[float, FloatArray, FloatArray, float]:
+    """Return the mean slope, slope and conditional SD of each patient (NaN without rows), and their mean reliability."""
     fit = lmm("score ~ time + (time | patient)", used)
     average = float(fit.fixed_effects["time"])
     effects = fit.random_effects("patient")
@@ -144,7 +169,9 @@ def _slopes(used: pd.DataFrame, n_patients: int) -> tuple[float, FloatArray, Flo
     found, error = np.full(n_patients, np.nan), np.full(n_patients, np.nan)
     places = effects["level"].to_numpy().astype(np.int64)
     found[places], error[places] = average + effects["estimate"].to_numpy(dtype=float), spread
-    return average, found, error
+    table = fit.variance_components()
+    variance = table.loc[(table["kind"] == "variance") & (table["term"] == "time"), "estimate"].astype(float).sum()
+    return average, found, error, float(1 - (spread**2).mean() / variance)
 
 
 def _ends(used: pd.DataFrame, n_patients: int) -> tuple[FloatArray, FloatArray]:
@@ -177,14 +204,24 @@ def _first_rows(codes: IntArray) -> npt.NDArray[np.bool_]:
     return first
 
 
-def _notes(score: str, time: str, average: float, compare_with: str, n_left_out: int) -> list[str]:
+def _notes(score: str, time: str, compare_with: str, numbers: Mapping[str, float]) -> list[str]:
     """Return what the judgement rests on, in words."""
     against = "zero" if compare_with == "no_change" else "the average slope"
-    notes = [
-        f"Slopes of '{score}' per unit of '{time}' from score ~ time + (time | patient), REML; average {average:.4g}. Each "
-        f"patient's slope is compared with {against}.",
+    return [
+        f"Slopes of '{score}' per unit of '{time}' from score ~ time + (time | patient), REML; average "
+        f"{numbers['average_slope']:.4g}. Each patient's slope is compared with {against}.",
+        f"Reliability of the slopes {numbers['slope_reliability']:.2f}: near 0 they hardly tell patients apart, and all "
+        "are drawn to the average.",
         "Shares count patients. First and last scores are those at the earliest and latest time.",
     ]
+
+
+def _row_notes(used: pd.DataFrame, n_rows: int) -> list[str]:
+    """Return how many rows are not used, or stand twice."""
+    n_left_out, n_repeated = n_rows - len(used), int(used.duplicated(["patient", "time"]).sum())
+    notes = []
     if n_left_out:
         notes.append(f"{n_left_out} rows lack patient, time or score and are left out of the model.")
+    if n_repeated:
+        notes.append(f"{n_repeated} rows repeat the patient and time of an earlier row and count as measurements too.")
     return notes

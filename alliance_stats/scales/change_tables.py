@@ -10,6 +10,7 @@ import pandas as pd
 
 from alliance_stats.columns import one_column
 from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.scales.arguments import is_number
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -113,5 +114,5 @@ def group_column(frame: pd.DataFrame, by: str | None) -> pd.Series | None:
 
 def require_level(level: float) -> None:
     """Raise if a coverage is not between 0 and 1."""
-    if not 0 < level < 1:
+    if not is_number(level) or not 0 < level < 1:
         raise DataError.build(f"level = {level} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval.")

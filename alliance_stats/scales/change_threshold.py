@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
+from alliance_stats.scales.arguments import is_number
 from alliance_stats.scales.cutoffs import require_direction, sign_of
 from alliance_stats.scales.instrument_parts import Direction
 from alliance_stats.scales.keying import FloatArray
-from alliance_stats.scales.reliable_change import Meaning, ReliableChange, changed, classify, score_pair
+from alliance_stats.scales.reliable_change import Meaning, ReliableChange, changed, classify
+from alliance_stats.scales.score_pair import score_pair
 
 Unit = Literal["percent", "points"]
 
@@ -59,7 +60,8 @@ def threshold_change(
     ColumnError
         If a column is missing or not numeric.
     DataError
-        If a threshold is not positive, or a first score is negative with ``unit="percent"``.
+        If a threshold is not positive; with ``unit="percent"``, if it is below 1 or a fall of more than 100, or a first
+        score is negative.
 
     See Also
     --------
@@ -79,8 +81,8 @@ def threshold_change(
     """
     require_direction(direction)
     worse = improvement if deterioration is None else deterioration
-    _require_thresholds(unit, improvement, worse)
-    pre, post = score_pair(frame, columns)
+    _require_thresholds(unit, improvement, worse, direction=direction)
+    pre, post = score_pair(frame, columns, function="threshold_change")
     if unit == "percent" and np.nanmin(pre) < 0:
         raise DataError.build(
             f"'{columns[0]}' has negative scores; a percentage of them means nothing.", hint="use unit='points'."
@@ -111,13 +113,31 @@ def threshold_change(
     )
 
 
-def _require_thresholds(unit: str, improvement: float, worse: float) -> None:
+def _require_thresholds(unit: str, improvement: float, worse: float, *, direction: Direction) -> None:
     """Raise if the thresholds cannot be used."""
     if unit not in ("percent", "points"):
         raise DataError.build(f"No unit '{unit}'.", hint="use 'percent' or 'points'.")
     for name, value in (("improvement", improvement), ("deterioration", worse)):
-        if not (math.isfinite(value) and value > 0):
-            raise DataError.build(f"{name} = {value} is not above 0.", hint="direction= says which way is better.")
+        if not (is_number(value) and value > 0):
+            raise DataError.build(f"{name} = {value!r} is not above 0.", hint="direction= says which way is better.")
+    if unit == "percent":
+        _require_percent(improvement, worse, direction)
+
+
+def _require_percent(improvement: float, worse: float, direction: Direction) -> None:
+    """Raise if a threshold is a share in place of a percentage, or a fall that no score can have."""
+    for name, value in (("improvement", improvement), ("deterioration", worse)):
+        if value < 1:
+            raise DataError.build(
+                f"{name} = {value:g} percent is less than 1 percent of the first score.",
+                hint=f"percentages run to 100: {100 * value:g} in place of the share {value:g}.",
+            )
+    name, falling = ("improvement", improvement) if sign_of(direction) < 0 else ("deterioration", worse)
+    if falling > 100:
+        raise DataError.build(
+            f"{name} = {falling:g} percent: no score falls by more than 100 percent.",
+            hint="give a smaller percentage, or deterioration= of its own, or unit='points'.",
+        )
 
 
 def _percent(pre: FloatArray, post: FloatArray) -> FloatArray:

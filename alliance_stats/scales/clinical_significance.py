@@ -166,7 +166,12 @@ def clinical_significance(
     >>> al.clinical_significance(change, cutoff).frame["clinical_class"].tolist()
     ['recovered', 'unchanged', 'unchanged', 'recovered']
     """
-    named = {"cutoff": cutoffs} if isinstance(cutoffs, Cutoff) else dict(cutoffs)
+    if not isinstance(change, ReliableChange):
+        raise DataError.build(
+            f"clinical_significance() judges a ReliableChange, not {type(change).__name__}.",
+            hint="call reliable_change(), threshold_change() or multilevel_change() first.",
+        )
+    named = _named(cutoffs)
     _require_cutoffs(named, change)
     if start not in ("dysfunctional", "any"):
         raise DataError.build(f"No start '{start}'.", hint="use 'dysfunctional' or 'any'.")
@@ -194,6 +199,18 @@ def clinical_significance(
     if taken:
         raise ColumnError.build(f"The frame has a column '{taken[0]}' already.", hint="drop or rename it first.")
     return result
+
+
+def _named(cutoffs: Cutoff | Mapping[str, Cutoff]) -> dict[str, Cutoff]:
+    """Return cut-offs by name."""
+    if isinstance(cutoffs, Cutoff):
+        return {"cutoff": cutoffs}
+    if not isinstance(cutoffs, Mapping) or not all(isinstance(one, Cutoff) for one in cutoffs.values()):
+        raise DataError.build(
+            "cutoffs= holds something else than cut-offs; a bare number does not say which side is better.",
+            hint="make each with clinical_cutoff('given', direction=..., value=...); several as {'name': cutoff}.",
+        )
+    return dict(cutoffs)
 
 
 def _require_cutoffs(named: Mapping[str, Cutoff], change: ReliableChange) -> None:
@@ -256,6 +273,8 @@ def _notes(
     # The remarks on small cells are made anew for the table of five classes.
     notes = [note for note in change.notes if note not in small_cells_note(change.shares)]
     notes += [f"{name}: {cutoff.describe()}." for name, cutoff in named.items()]
+    if change.method == "hageman_arrindell":
+        notes.append("Recovery is judged by the estimated true last score; start= plays no part, and nobody is harmed.")
     if start == "any" and change.method != "hageman_arrindell":
         notes.append("Recovery and harm are judged by the last score, wherever a person started.")
     elif change.method != "hageman_arrindell":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import group_codes
+from alliance_stats.columns import group_codes, one_column
 from alliance_stats.errors import DataError
 from alliance_stats.result import Result
 from alliance_stats.scales.change_tables import share_table, small_cells_note
@@ -113,6 +113,11 @@ def couple_change(
     >>> al.couple_change(change).tidy().set_index("category")["n_people"].to_dict()
     {'recovered': 0, 'improved': 2, 'mixed': 0, 'unchanged': 0, 'deteriorated': 0}
     """
+    if not isinstance(result, (ClinicalSignificance, ReliableChange)):
+        raise DataError.build(
+            f"couple_change() judges a change of persons, not {type(result).__name__}.",
+            hint="call reliable_change() and clinical_significance() first.",
+        )
     change = result.change if isinstance(result, ClinicalSignificance) else result
     labels = result.labels if isinstance(result, ClinicalSignificance) else {"": result.classes}
     if not change.people.all():
@@ -137,15 +142,24 @@ def couple_change(
         pairs=pd.concat(pairs, ignore_index=True),
         n_couples=n_known,
         n_incomplete=n_all - n_known,
-        notes=(*change.notes[:2], f"Couples: {RULE}", *_missing(n_all - n_known, n_all), *small_cells_note(shares)),
+        notes=(
+            # The remarks on small cells are made anew for the table of couples.
+            *(note for note in result.notes if note not in small_cells_note(result.shares)),
+            f"Couples: {RULE}",
+            *_missing(n_all - n_known, n_all, n_without=int(one_column(change.frame, dyad).isna().sum())),
+            *small_cells_note(shares),
+        ),
     )
 
 
-def _missing(n_incomplete: int, n_all: int) -> list[str]:
-    """Return how many couples are not classified."""
-    if not n_incomplete:
-        return []
-    return [f"{n_incomplete} of {n_all} couples lack a partner or a score and are not classified."]
+def _missing(n_incomplete: int, n_all: int, *, n_without: int) -> list[str]:
+    """Return how many couples are not classified, and how many rows belong to none."""
+    notes = []
+    if n_incomplete:
+        notes.append(f"{n_incomplete} of {n_all} couples lack a partner or a score and are not classified.")
+    if n_without:
+        notes.append(f"{n_without} rows name no couple and are left out.")
+    return notes
 
 
 def _pairs(frame: pd.DataFrame, dyad: str, role: str | None) -> tuple[np.ndarray, np.ndarray, int]:

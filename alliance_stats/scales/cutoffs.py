@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from alliance_stats.errors import DataError
+from alliance_stats.scales.arguments import is_number
 from alliance_stats.scales.instrument_parts import Direction
 
 CutoffKind = Literal["a", "b", "c", "given"]
@@ -32,10 +33,13 @@ class Norm:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
+        if not (is_number(self.mean) and is_number(self.sd) and self.sd > 0):
             raise DataError.build(
-                f"A norm of mean {self.mean} and sd {self.sd} is none.", hint="give a finite mean and a positive sd."
+                f"A norm of mean {self.mean!r} and sd {self.sd!r} is none.",
+                hint="give a finite mean and a positive sd.",
             )
+        if self.n is not None and not self.n >= 1:
+            raise DataError.build(f"A norm of n = {self.n} people is none.", hint="leave n= out if it is not known.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +158,7 @@ def clinical_cutoff(
     """
     require_direction(direction)
     if kind == "given":
-        if value is None or not math.isfinite(value):
+        if not is_number(value):
             raise DataError.build("kind='given' needs the cut-off.", hint="pass value=, in points of the score.")
         return Cutoff(value=float(value), kind=kind, direction=direction, source=source)
     if kind not in ("a", "b", "c"):

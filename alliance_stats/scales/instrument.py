@@ -63,6 +63,11 @@ def load_instrument(key: str | Path, *, form: str | None = None) -> Instrument:
     ...
     alliance_stats.errors.InstrumentError: WAI-S: score 'task' is not computed: ...
     """
+    if not isinstance(key, (str, Path)):
+        raise InstrumentError.build(
+            f"An instrument is named by its key or its file, not by {type(key).__name__}.",
+            hint="pass a key of list_instruments(), such as 'wai_sr', or the path of a .toml file.",
+        )
     path = Path(key)
     bundled = path.suffix.lower() != ".toml"
     instrument = read_bundled(str(key)) if bundled else read_instrument(path)

@@ -6,11 +6,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.errors import DataError, ModelError
+from alliance_stats.errors import ConvergenceError, DataError, ModelError
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.scales.keying import FloatArray
+
+ROUNDING = 1e-13
+"""Share of the sum of squares below which a part of it is rounding."""
 
 FORMS = ("ICC(1)", "ICC(A,1)", "ICC(C,1)", "ICC(1,k)", "ICC(A,k)", "ICC(C,k)")
 
@@ -79,7 +83,7 @@ def intraclass_values(values: FloatArray) -> FloatArray:
     """Return the six estimates, shape (6,), NaN where the model cannot be fitted; for resampling."""
     try:
         return np.array([form.estimate for form in intraclass_forms(values, level=0.95)])
-    except (DataError, ModelError):
+    except (ConvergenceError, DataError, ModelError):
         return np.full(len(FORMS), np.nan)
 
 
@@ -90,16 +94,18 @@ def mean_squares(values: FloatArray) -> MeanSquares:
         raise DataError.build(f"{n} unit has ratings.", hint="intraclass correlations need at least two.")
     grand = values.mean()
     units, raters = values.mean(axis=1), values.mean(axis=0)
-    between = k * ((units - grand) ** 2).sum()
-    columns = n * ((raters - grand) ** 2).sum()
-    total = ((values - grand) ** 2).sum()
+    between = float(k * ((units - grand) ** 2).sum())
+    columns = float(n * ((raters - grand) ** 2).sum())
+    total = float(((values - grand) ** 2).sum())
     if not total > 0:
         raise DataError.build("All ratings are the same.", hint="an intraclass correlation needs ratings that vary.")
+    # What is zero but for rounding is zero: raters who agree completely have no error.
+    sums = [part if part > ROUNDING * total else 0.0 for part in (between, columns, total - between - columns)]
     return MeanSquares(
-        units=between / (n - 1),
-        raters=columns / (k - 1),
-        error=max(total - between - columns, 0.0) / ((n - 1) * (k - 1)),
-        within=(total - between) / (n * (k - 1)),
+        units=sums[0] / (n - 1),
+        raters=sums[1] / (k - 1),
+        error=sums[2] / ((n - 1) * (k - 1)),
+        within=(sums[1] + sums[2]) / (n * (k - 1)),
         n=n,
         k=k,
     )
@@ -110,14 +116,21 @@ def components_as_squares(values: FloatArray) -> MeanSquares:
     unit, rater = np.nonzero(~np.isnan(values))
     if np.unique(unit).size == unit.size:
         raise DataError.build("No unit has two ratings.", hint="check ratings= and layout=.")
+    counts = (~np.isnan(values)).sum(axis=1)
+    k, n = float(len(counts) / (1 / counts).sum()), len(values)
+    means = np.nanmean(values, axis=1)
+    spread = float(np.nanvar(values))
+    if not spread > 0:
+        raise DataError.build("All ratings are the same.", hint="an intraclass correlation needs ratings that vary.")
+    if float(np.nanmean((values - means[:, None]) ** 2)) <= ROUNDING * spread:
+        # Complete agreement, which a mixed model cannot be fitted to.
+        return MeanSquares(units=k * float(means.var(ddof=1)), raters=0.0, error=0.0, within=0.0, n=n, k=k)
+    _require_error(values[unit, rater], unit, rater, spread=spread)
     # In the order of the ratings, so that the order of the units in the frame does not matter to the last digit.
     order = np.lexsort([values[unit, rater], rater])
     long = pd.DataFrame({"rating": values[unit, rater], "unit": unit, "rater": rater}).iloc[order]
     two_way = _variances(lmm("rating ~ 1 + (1 | unit) + (1 | rater)", long))
     one_way = _variances(lmm("rating ~ 1 + (1 | unit)", long))
-    counts = (~np.isnan(values)).sum(axis=1)
-    k = float(len(counts) / (1 / counts).sum())
-    n = len(values)
     # MSW is chosen so that ICC(1) is that of the one-way model.
     share = one_way["unit"] / one_way["Residual"]
     msr = k * two_way["unit"] + two_way["Residual"]
@@ -129,6 +142,23 @@ def components_as_squares(values: FloatArray) -> MeanSquares:
         n=n,
         k=k,
     )
+
+
+def _require_error(
+    ratings: FloatArray, unit: npt.NDArray[np.intp], rater: npt.NDArray[np.intp], *, spread: float
+) -> None:
+    """Raise if units and raters explain all ratings, shape (n,): a mixed model then has no residual to estimate."""
+    # Units are swept out of the ratings and of one indicator per rater, which leaves few columns however many units.
+    sizes = np.bincount(unit)
+    columns = np.column_stack([ratings, np.eye(rater.max() + 1)[rater]])
+    sums = np.stack([np.bincount(unit, weights=column) for column in columns.T], axis=1)
+    swept = columns - (sums / np.maximum(sizes, 1)[:, None])[unit]
+    left = swept[:, 0] - swept[:, 1:] @ np.linalg.lstsq(swept[:, 1:], swept[:, 0], rcond=None)[0]
+    if float(np.mean(left**2)) <= ROUNDING * spread:
+        raise DataError.build(
+            "Raters differ by constants only, or too few units have two ratings: no error is left to estimate.",
+            hint="pass units rated by all, frame.dropna(subset=[...]), which needs no model.",
+        )
 
 
 def _variances(fit: object) -> dict[str, float]:
@@ -165,6 +195,8 @@ def _quantile(tail: float, first: float, second: float) -> float:
 def _one_way(squares: MeanSquares, tail: float) -> Form:
     """Return ICC(1)."""
     n, k = squares.n, squares.k
+    if not squares.within > 0:
+        return Form(FORMS[0], 1.0, np.nan, np.nan)
     ratio = squares.units / squares.within
     low = ratio / _quantile(tail, n - 1, n * (k - 1))
     high = ratio * _quantile(tail, n * (k - 1), n - 1)
@@ -175,7 +207,7 @@ def _consistent(squares: MeanSquares, tail: float) -> Form:
     """Return ICC(C,1)."""
     n, k = squares.n, squares.k
     if not squares.error > 0:
-        return Form(FORMS[2], 1.0, np.nan, np.nan)
+        return Form(FORMS[2], 1.0 if squares.units > 0 else np.nan, np.nan, np.nan)
     ratio = squares.units / squares.error
     low = ratio / _quantile(tail, n - 1, (n - 1) * (k - 1))
     high = ratio * _quantile(tail, (n - 1) * (k - 1), n - 1)

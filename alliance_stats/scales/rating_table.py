@@ -55,12 +55,15 @@ class RatingTable:
         In order; empty for numbers.
     counts : ndarray of int, shape (n_units, n_categories)
         How many raters chose each category.
+    n_unnamed : int
+        Rows of a long layout that name no unit or no rater and are left out.
     """
 
     cells: FloatArray
     raters: tuple[str, ...]
     categories: tuple[object, ...]
     counts: IntArray
+    n_unnamed: int = 0
 
     @property
     def scores(self) -> FloatArray | None:
@@ -110,7 +113,10 @@ def category_table(
     codes = _codes(cells, categories)
     counts = np.stack([(codes == place).sum(axis=1) for place in range(len(categories))], axis=1)
     values = np.where(codes >= 0, codes, np.nan).astype(float)
-    return _checked(RatingTable(cells=values, raters=raters, categories=tuple(categories), counts=counts))
+    unnamed = _n_unnamed(frame, layout)
+    return _checked(
+        RatingTable(cells=values, raters=raters, categories=tuple(categories), counts=counts, n_unnamed=unnamed)
+    )
 
 
 def number_table(frame: pd.DataFrame, ratings: str | Sequence[str], layout: RatingLayout) -> RatingTable:
@@ -125,7 +131,8 @@ def number_table(frame: pd.DataFrame, ratings: str | Sequence[str], layout: Rati
         raise DataError.build(
             f"{int(np.isinf(values).sum())} ratings are infinite.", hint="mark them as missing first."
         )
-    return RatingTable(cells=values, raters=raters, categories=(), counts=np.zeros((len(values), 0), dtype=np.int64))
+    none = np.zeros((len(values), 0), dtype=np.int64)
+    return RatingTable(cells=values, raters=raters, categories=(), counts=none, n_unnamed=_n_unnamed(frame, layout))
 
 
 def _cells(
@@ -146,11 +153,23 @@ def _cells(
     return _from_long(frame, ratings, layout)
 
 
+def _units(layout: RatingLayout) -> list[str]:
+    """Return the columns that name the unit rated."""
+    return [layout.unit] if isinstance(layout.unit, str) else list(layout.unit)
+
+
+def _n_unnamed(frame: pd.DataFrame, layout: RatingLayout) -> int:
+    """Return how many rows of a long layout lack unit or rater."""
+    if layout.kind != "long":
+        return 0
+    return int(frame[[*_units(layout), layout.rater]].isna().any(axis=1).sum())
+
+
 def _from_long(
     frame: pd.DataFrame, ratings: str | Sequence[str], layout: RatingLayout
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return one column per rater from one row per rating."""
-    units = [layout.unit] if isinstance(layout.unit, str) else list(layout.unit)
+    units = _units(layout)
     if not isinstance(ratings, str) or not layout.rater or not units:
         raise ColumnError.build(
             "A long layout needs one column of ratings, the rater and the unit.",
@@ -199,7 +218,13 @@ def _categories(cells: pd.DataFrame, *, ordered: bool) -> tuple[object, ...]:
     if all(isinstance(kind, pd.CategoricalDtype) and kind.ordered for kind in kinds) and len(set(kinds)) == 1:
         return tuple(cells.iloc[:, 0].cat.categories.tolist())
     seen = pd.unique(pd.concat([cells[name].astype(object) for name in cells.columns]).dropna())
-    numbers = all(isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in seen)
+    plain = [isinstance(value, (int, float, np.number)) and not isinstance(value, bool) for value in seen]
+    numbers = all(plain)
+    if any(plain) and any(isinstance(value, str) for value in seen):
+        raise DataError.build(
+            "Some ratings are numbers and others text: 1 and '1' would be two categories.",
+            hint="make all columns alike, for example pd.to_numeric(frame['coder_b']) or frame.astype(str).",
+        )
     if ordered and not numbers:
         raise DataError.build(
             "The order of the categories matters here, and they are text.",

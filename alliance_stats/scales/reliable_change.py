@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.columns import numeric_values
 from alliance_stats.errors import ColumnError, DataError
 from alliance_stats.result import Result
 from alliance_stats.scales.change_index import (
@@ -26,6 +25,7 @@ from alliance_stats.scales.change_tables import group_column, require_level, sha
 from alliance_stats.scales.cutoffs import require_direction, sign_of
 from alliance_stats.scales.instrument_parts import Direction
 from alliance_stats.scales.keying import FloatArray
+from alliance_stats.scales.score_pair import score_pair
 
 Labels = npt.NDArray[np.object_]
 BoolArray = npt.NDArray[np.bool_]
@@ -205,7 +205,12 @@ def reliable_change(
         raise DataError.build(
             f"No method '{method}'.", hint=f"use one of {', '.join(METHODS)}; for slopes multilevel_change()."
         )
-    pre, post = score_pair(frame, columns)
+    pre, post = score_pair(frame, columns, function="reliable_change")
+    if not isinstance(error, MeasurementError):
+        raise DataError.build(
+            f"error= is {type(error).__name__}; a reliability means nothing without its kind and its sd.",
+            hint="pass error=al.MeasurementError(reliability=0.88, kind='retest', sd=...).",
+        )
     known = ~(np.isnan(pre) | np.isnan(post))
     moments = sample_moments(pre[known], post[known])
     index = change_index(method, error, moments, level=level)
@@ -246,26 +251,6 @@ class Meaning:
     numbers: Mapping[str, Any] = field(default_factory=dict)
     people: BoolArray | None = None
     change: FloatArray | None = None
-
-
-def score_pair(frame: pd.DataFrame, columns: tuple[str, str]) -> tuple[FloatArray, FloatArray]:
-    """Return first and last scores, each of shape (n_rows,), checked."""
-    if isinstance(columns, str) or len(columns) != 2 or columns[0] == columns[1]:
-        raise ColumnError.build(
-            "columns= must name two columns, the first and the last score.", hint="pass ('score_pre', 'score_post')."
-        )
-    pre, post = numeric_values(frame, columns[0]), numeric_values(frame, columns[1])
-    for name, values in zip(columns, (pre, post), strict=True):
-        if np.isinf(values).any():
-            raise DataError.build(
-                f"{int(np.isinf(values).sum())} scores in '{name}' are infinite.", hint="mark them as missing first."
-            )
-    n_both = int((~np.isnan(pre) & ~np.isnan(post)).sum())
-    if n_both < 2:
-        raise DataError.build(
-            f"{n_both} rows have both '{columns[0]}' and '{columns[1]}'.", hint="check that scores are side by side."
-        )
-    return pre, post
 
 
 def classify(values: FloatArray, critical: float, direction: Direction) -> Labels:
@@ -352,7 +337,11 @@ def _missing_note(n_missing: int, n: int) -> list[str]:
 
 def _notes(method: str, error: MeasurementError, index: ChangeIndex, columns: tuple[str, str]) -> list[str]:
     """Return what the judgement rests on, in words."""
-    spread = f"the sample's first scores ({index.sd:.4g})" if isinstance(error.sd, str) else f"{index.sd:.4g} points"
+    spread = (
+        f"the first scores of people with both ({index.sd:.4g})"
+        if isinstance(error.sd, str)
+        else f"{index.sd:.4g} points"
+    )
     kind = error.kind.replace("_", " ")
     source = f" ({error.source})" if error.source else ""
     notes = [
@@ -366,7 +355,7 @@ def _notes(method: str, error: MeasurementError, index: ChangeIndex, columns: tu
     elif method == "hsu_linn_lord":
         notes.append("Change is judged relative to the mean change of the sample, not to no change.")
     elif method != "hageman_arrindell":
-        where = "of the sample's first scores" if isinstance(error.mean, str) else "given"
+        where = "of the first scores of people with both" if isinstance(error.mean, str) else "given"
         notes.append(f"First scores are taken to regress to a mean of {index.mean:.4g} points ({where}).")
     else:
         notes.append("Judges the estimated true change; the risk of misclassification is one-sided.")

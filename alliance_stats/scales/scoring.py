@@ -10,9 +10,10 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import AllianceStatsWarning, ColumnError, DataError, InstrumentError, listing
+from alliance_stats.errors import AllianceStatsWarning, ColumnError, InstrumentError, listing
 from alliance_stats.scales.answer_check import ENOUGH_ANSWERS, AnswerCheck, OutOfRange
 from alliance_stats.scales.answers import Items, raw_answers, warn_about_more_items
+from alliance_stats.scales.arguments import require_frame
 from alliance_stats.scales.evaluation import Evaluated, evaluate, items_needed
 from alliance_stats.scales.goal_columns import goal_scores
 from alliance_stats.scales.instrument import Instrument, bundled_keys, load_instrument, read_bundled
@@ -118,8 +119,7 @@ def score(
     >>> al.score(answers, "srs_v3", items="srs{}")["srs_v3_sum"].round(1).tolist()
     [31.4, nan]
     """
-    if not isinstance(frame, pd.DataFrame):
-        raise DataError.build("score() needs a pandas DataFrame.", hint="convert it first, for example .to_pandas().")
+    require_frame(frame, "score")
     key = instrument if isinstance(instrument, Instrument) else load_instrument(instrument)
     wanted = _wanted(key, scores)
     if out_of_range not in ("error", "missing"):

@@ -42,7 +42,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], dict[Place, int]]:
         If the file does not exist, is not UTF-8 text, or is not valid TOML.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), line_numbers(text)
     except OSError as problem:
         raise FileError.build(
@@ -257,5 +257,12 @@ class TableReader:
         if name in self._table:
             return self._table[name]
         if default is _REQUIRED:
-            raise self.error(f"'{name}' is missing.", "every instrument file needs it; see docs/instruments.md.")
+            strange = [entry for entry in self._table if entry not in self._asked]
+            near = get_close_matches(name, strange, n=1, cutoff=0.8)
+            advice = f"is it meant by '{near[0]}'? " if near else ""
+            raise self.error(
+                f"'{name}' is missing.",
+                advice + "every instrument file needs it; see docs/instruments.md.",
+                entry=near[0] if near else "",
+            )
         return default

@@ -453,7 +453,7 @@ def test_what_cannot_be_judged_is_refused(make: Any, message: str) -> None:
     ("make", "message"),
     [
         (lambda: judged(gds().assign(change=1)), "'change' already(.|\n)*rename"),
-        (lambda: judged(gds().assign(patient=1), by="patient"), "table of single cases(.|\n)*group by"),
+        (lambda: judged(gds().assign(patient=range(26)), by="patient"), "table of single cases(.|\n)*group by"),
         (lambda: judged(gds(), by="arm"), "No column 'arm'(.|\n)*Hint"),
         (
             lambda: reliable_change(
