@@ -1,0 +1,58 @@
+"""Agreement of criteria as a table of colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from alliance_stats.plots.canvas import axes_for, words
+from alliance_stats.process.criteria_overlap import CriteriaOverlap
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_criteria_overlap(result: CriteriaOverlap, *, ax: Axes | None = None, **style: Any) -> Axes:
+    """Draw kappa of each pair of criteria between sessions, and on the diagonal how often each is met.
+
+    Parameters
+    ----------
+    result : CriteriaOverlap
+        What to draw.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure if left out.
+    **style
+        Passed to ``Axes.imshow``.
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    keys = list(result.titles)
+    place = {key: index for index, key in enumerate(keys)}
+    rows = result.tidy().query("level == 'session'")
+    kappas = rows[rows["kind"] == "kappa"]
+    table = np.full((len(keys), len(keys)), np.nan)
+    for first, second, value in zip(kappas["term"], kappas["term2"], kappas["estimate"], strict=True):
+        table[place[second], place[first]] = value
+    axes = axes_for(ax, width=1.6 + 1.1 * len(keys), height=1.4 + 0.8 * len(keys))
+    look: dict[str, Any] = {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0, "aspect": "auto"}
+    axes.imshow(table, **(look | style))
+    for (row, column), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            ink = "white" if value > 0.6 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
+    shares = rows[rows["kind"] == "share"]
+    for key, count in zip(shares["term"], shares["n_found"], strict=True):
+        axes.text(place[key], place[key], f"n = {count:.0f}", ha="center", va="center", fontweight="bold")
+    names = [words(key).replace(" ", "\n", 1) for key in keys]
+    axes.set_xticks(range(len(keys)), names, fontsize="small")
+    axes.set_yticks(range(len(keys)), names, fontsize="small")
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    found = f"bold: number of {result.event}s found"
+    axes.set_title(
+        f"Agreement of criteria on {words(result.outcome)}, sessions\nCohen's kappa; {found}", fontsize="medium"
+    )
+    return axes

@@ -1,0 +1,280 @@
+"""How much ratings move from session to session: squared successive differences, spread and autocorrelation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from alliance_stats.columns import numeric_values, require_columns
+from alliance_stats.errors import DataError
+from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
+from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries, read_series
+from alliance_stats.process.shares import mean_row
+from alliance_stats.result import Result
+
+MEASURES = ("mssd", "rmssd", "adjusted_mssd", "sd", "von_neumann", "autocorrelation")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Instability(Result):
+    """Instability of a rating.
+
+    Parameters
+    ----------
+    outcome : str
+        Column, in scale points.
+    exponent : float
+        Of the time between ratings, in the adjusted differences.
+    n_pairs : int
+        Neighbouring ratings of all units.
+    series : SessionSeries
+        The ratings.
+    measures : DataFrame
+        One row per unit, in the order of ``series.units``.
+    """
+
+    outcome: str
+    exponent: float
+    n_pairs: int
+    series: SessionSeries = field(repr=False)
+    measures: pd.DataFrame = field(repr=False)
+
+    def values(self) -> pd.DataFrame:
+        """Return one row per unit, with the ids of the user's frame: for your own analyses, not for a report.
+
+        Returns
+        -------
+        DataFrame
+            The columns that name the unit, n (ratings), n_pairs (neighbouring ones), mssd and adjusted_mssd (points
+            squared), rmssd and sd (points), von_neumann (mssd over variance), autocorrelation; missing where a unit has too
+            few ratings.
+        """
+        return pd.concat([self.series.units, self.measures], axis=1)
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the mean of each measure over units.
+
+        Returns
+        -------
+        DataFrame
+            One row per measure: outcome, term, estimate (mean over units), std_error, df, conf_low, conf_high (t),
+            conf_level, n (units), sd, median.
+        """
+        rows = []
+        for name in MEASURES:
+            known = self.measures[name].dropna().to_numpy(float)
+            middle = float(np.median(known)) if known.size else math.nan
+            rows.append(
+                {"outcome": self.outcome, "term": name, "conf_level": CONF_LEVEL, **mean_row(known), "median": middle}
+            )
+        return ordered_columns(pd.DataFrame(rows))
+
+    def glance(self) -> pd.DataFrame:
+        """Return one row: outcome, units, ratings, neighbouring pairs, exponent of time, share of variance within units."""
+        return pd.DataFrame(
+            [
+                {"outcome": self.outcome, "n_units": self.series.n_units, "n_ratings": self.series.ratings.size}
+                | {"n_units_measured": int(self.measures["mssd"].notna().sum()), "n_pairs": self.n_pairs}
+                | {"exponent": self.exponent}
+            ]
+        )
+
+
+def instability(
+    frame: pd.DataFrame,
+    column: str,
+    *,
+    by: str = "patient",
+    time: str | None = None,
+    exponent: float | None = None,
+) -> Instability:
+    """Measure how much ratings move from one session to the next, for each patient.
+
+    Use it when ups and downs are the question and not the level: the standard deviation counts a slow trend as much as
+    jumps, squared successive differences count jumps only. All of them hold error of measurement as well: a rating with
+    error variance e has an mssd of at least 2 e. A mean near the end of the scale leaves less room to move.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row per unit and ``session``.
+    column : str
+        Rating, in scale points.
+    by : str
+        Column of the units: patient, or dyad.
+    time : str, optional
+        When the rating was made, as a number in any unit (days), ascending with ``session``. Session numbers if left out.
+    exponent : float, optional
+        Of the time between two ratings in the adjusted differences: 0 for none, 0.5 when ratings drift apart like a random
+        walk. Estimated from the data if left out.
+
+    Returns
+    -------
+    Instability
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing, not numeric, or no rating.
+    DataError
+        If raters are mixed, a session occurs twice, times do not ascend, or no unit has two neighbouring ratings.
+
+    Notes
+    -----
+    - mssd: mean of (x(t+1) - x(t))^2 over neighbouring sessions; a gap is never bridged. rmssd: its square root.
+    - adjusted_mssd (Jahng, Wood & Trull, 2008): mean of ((x(k+1) - x(k)) / (d(k) / m)^exponent)^2 over ratings that follow
+      one another with or without a gap, d the time between them, m the median of all these times.
+      With d the same everywhere it is the mssd.
+    - The exponent is estimated by Poisson pseudo-likelihood of the squared differences, with a factor of its own for each
+      unit: E (x(k+1) - x(k))^2 = c_i d(k)^(2 exponent).
+    - sd: standard deviation within the unit. von_neumann: mssd over variance, 2 for independent ratings, less when
+      neighbours are alike.
+    - autocorrelation at lag 1: sum over neighbouring pairs of products of deviations, over (pairs + 1), divided by the mean
+      square; with few ratings biased by about -1/n.
+
+    References
+    ----------
+    Jahng, S., Wood, P. K., & Trull, T. J. (2008). Analysis of affective instability in ecological momentary assessment.
+    Psychological Methods, 13, 354-375. doi:10.1037/a0014173
+
+    von Neumann, J., Kent, R. H., Bellinson, H. R., & Hart, B. I. (1941). The mean square successive difference. Annals of
+    Mathematical Statistics, 12, 153-162.
+
+    Examples
+    --------
+    >>> import alliance_stats as al
+    >>> sessions = al.score(al.load_sample("therapist_statements"), "wai_sr", items="wai_{}")
+    >>> result = al.instability(sessions, "wai_sr_mean")
+    >>> result.tidy().set_index("term").loc[["rmssd", "sd"], "estimate"].round(2).tolist()
+    [0.47, 0.36]
+    """
+    series = read_series(frame, column, unit=by)
+    clock = series.sessions.astype(float) if time is None else _clock(frame, series, time)
+    follows = np.diff(series.codes) == 0
+    apart = np.where(follows, np.diff(clock), np.nan)
+    _check_times(apart[follows], time)
+    neighbours = follows & (np.diff(series.sessions) == 1)
+    if not neighbours.any():
+        raise DataError.build(
+            f"No {by} has two neighbouring ratings of '{column}' ({int((series.counts < 2).sum())} of {series.n_units} have "
+            "fewer than two ratings).",
+            hint="instability needs ratings of sessions that follow one another; check session numbers.",
+        )
+    moves = np.diff(series.ratings)
+    power, origin = _exponent(moves[follows], apart[follows], series.codes[1:][follows], exponent)
+    middle = float(np.median(apart[follows]))
+    adjusted = moves / (np.where(follows, apart, 1.0) / middle) ** power
+    measures = _measures(series, neighbours=neighbours, follows=follows, adjusted=adjusted)
+    return Instability(
+        outcome=column,
+        exponent=power,
+        n_pairs=int(neighbours.sum()),
+        series=series,
+        measures=measures,
+        notes=(*_notes(series, measures, by, int(follows.sum() - neighbours.sum())), origin, *series.notes),
+    )
+
+
+def _clock(frame: pd.DataFrame, series: SessionSeries, time: str) -> FloatArray:
+    """Return the time of each rating, shape (n_rated,)."""
+    require_columns(frame, [time])
+    clock: FloatArray = numeric_values(frame, time)[series.rows]
+    if not np.isfinite(clock).all():
+        raise DataError.build(
+            f"{int((~np.isfinite(clock)).sum())} rated rows have no '{time}'.",
+            hint="fill them in, or leave time= out to go by session numbers.",
+        )
+    return clock
+
+
+def _check_times(apart: FloatArray, time: str | None) -> None:
+    """Raise when time stands still or runs backwards."""
+    bad = int((apart <= 0).sum())
+    if bad:
+        raise DataError.build(
+            f"{bad} ratings are not later than the session before, by '{time}'.",
+            hint="check the times or session numbers.",
+        )
+
+
+def _exponent(moves: FloatArray, apart: FloatArray, codes: IntArray, given: float | None) -> tuple[float, str]:
+    """Return the exponent of time and a sentence on it."""
+    if given is not None:
+        if not (math.isfinite(given) and given >= 0):
+            raise DataError.build(f"exponent = {given} is no power of time.", hint="pass 0 for none, or 0.5.")
+        return float(given), f"Differences were adjusted for time with the exponent {given:g}, as given."
+    if not np.ptp(apart) > 0:
+        return 0.0, "All ratings are the same time apart, so that there is nothing to adjust."
+    slope, logs, squares = 0.0, np.log(apart), moves**2
+    total = np.bincount(codes, weights=squares)
+    for _ in range(100):
+        weight = np.exp(slope * logs)
+        share = weight / np.bincount(codes, weights=weight)[codes]
+        centre = np.bincount(codes, weights=share * logs)
+        score = float((squares * logs).sum() - (total * centre).sum())
+        information = float((total * (np.bincount(codes, weights=share * logs**2) - centre**2)).sum())
+        if not information > 1e-12 * max(float(total.sum()), 1e-300):
+            return (
+                0.0,
+                "No unit has differences over unequal times, so that no exponent could be estimated: none was used.",
+            )
+        step = float(np.clip(score / information, -1.0, 1.0))
+        slope += step
+        if abs(step) < 1e-10:
+            break
+    power = max(0.0, slope / 2)
+    cut = " (cut at 0: differences do not grow with time)" if slope < 0 else ""
+    return power, f"Differences were adjusted for time with the estimated exponent {power:.3f}{cut}."
+
+
+def _measures(
+    series: SessionSeries, *, neighbours: BoolArray, follows: BoolArray, adjusted: FloatArray
+) -> pd.DataFrame:
+    """Return one row of measures per unit."""
+    codes, size = series.codes, series.n_units
+
+    def sums(values: FloatArray, where: BoolArray | None = None) -> FloatArray:
+        of = codes if where is None else codes[1:][where]
+        taken = values if where is None else values[where]
+        return np.bincount(of, weights=taken, minlength=size).astype(np.float64)
+
+    counts, pairs = series.counts, np.bincount(codes[1:][neighbours], minlength=size)
+    all_pairs = np.bincount(codes[1:][follows], minlength=size)
+    means = sums(series.ratings) / np.maximum(counts, 1)
+    deviations = series.ratings - means[codes]
+    squares = sums(deviations**2)
+    # rounding leaves a constant series with a spread of the order of its last digits
+    flat = squares <= 1e-20 * sums(series.ratings**2)
+    squares = np.where(flat, 0.0, squares)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mssd = np.where(pairs > 0, sums(np.diff(series.ratings) ** 2, neighbours) / pairs, np.nan)
+        variance = np.where(counts > 1, squares / (counts - 1), np.nan)
+        products = sums(deviations[1:] * deviations[:-1], neighbours)
+        correlation = (products / (pairs + 1)) / (squares / counts)
+        ratio = mssd / variance
+        spread = np.where(all_pairs > 0, sums(adjusted**2, follows) / all_pairs, np.nan)
+    defined = (pairs > 0) & (counts > 2) & ~flat
+    return pd.DataFrame(
+        {"n": counts, "n_pairs": pairs, "mssd": mssd, "rmssd": np.sqrt(mssd), "adjusted_mssd": spread}
+        | {"sd": np.sqrt(variance), "von_neumann": np.where(defined, ratio, np.nan)}
+        | {"autocorrelation": np.where(defined, correlation, np.nan)}
+    )
+
+
+def _notes(series: SessionSeries, measures: pd.DataFrame, by: str, gaps: int) -> list[str]:
+    """Return what the measures rest on."""
+    flat = int((measures["sd"] == 0).sum())
+    without = int(measures["mssd"].isna().sum())
+    notes = [
+        f"N: {series.n_units} {by}s, {series.ratings.size} ratings, {int(measures['n_pairs'].sum())} pairs of neighbouring "
+        f"sessions; {gaps} pairs across a gap count in adjusted_mssd only.",
+        f"Estimand: mean over {by}s, each counting once however many ratings there are. Error of measurement is part of it.",
+    ]
+    if without:
+        notes.append(f"{without} {by}s have no neighbouring ratings and no mssd.")
+    if flat:
+        notes.append(f"{flat} {by}s do not vary: mssd and sd are 0, and there is no autocorrelation.")
+    return notes
