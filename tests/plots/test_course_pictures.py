@@ -24,7 +24,7 @@ def course(sessions: pd.DataFrame) -> Growth:
 
 @pytest.fixture(scope="module")
 def therapists(sessions: pd.DataFrame) -> TherapistEffects:
-    frame = sessions.assign(ors=sessions["ors"] + 6.0 * (np.arange(144) // 24))
+    frame = sessions.assign(ors=sessions["ors"] + 1.5 * (np.arange(144) // 24))
     return therapist_effects(frame, "ors", caseload=["wai_sr"], covariates=["session"])
 
 

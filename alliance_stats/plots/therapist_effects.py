@@ -1,0 +1,65 @@
+"""Therapists in the order of their shrunken estimates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, words
+from alliance_stats.process.therapist_effects import TherapistEffects
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def plot_therapist_effects(
+    result: TherapistEffects, *, ax: Axes | None = None, model: str | None = None, term: str = "mean", **style: Any
+) -> Axes:
+    """Draw a caterpillar plot: each therapist's estimate with its interval, from the lowest to the highest.
+
+    Therapists are shown by number. Those whose interval leaves out the average have another colour and marker.
+
+    Parameters
+    ----------
+    result : TherapistEffects
+        What to draw; its ``estimates()``.
+    ax : matplotlib Axes, optional
+        Where to draw; a new figure if left out.
+    model : str, optional
+        "without caseload" or "with caseload"; the last one if left out.
+    term : str
+        The effect: "mean", or the slope's name.
+    **style
+        Passed to ``Axes.plot`` for intervals and markers.
+
+    Returns
+    -------
+    matplotlib Axes
+
+    Raises
+    ------
+    DataError
+        If there is no such model or effect.
+    """
+    table = result.estimates()
+    model = list(result.fits)[-1] if model is None else model
+    for name, value in (("model", model), ("term", term)):
+        if value not in set(table[name]):
+            raise unknown_name(DataError, name, value, list(dict.fromkeys(table[name])))
+    own = table[(table["model"] == model) & (table["term"] == term)].sort_values(["estimate", "level"])
+    axes = axes_for(ax, width=7.0)
+    axes.axhline(0.0, color=GREY, linewidth=0.9, zorder=1)
+    ends = zip(own["estimate"], own["conf_low"], own["conf_high"], strict=True)
+    for place, (estimate, low, high) in enumerate(ends):
+        ink = INKS[1] if low > 0 or high < 0 else INKS[0]
+        look: dict[str, Any] = {"color": ink.color, "marker": ink.marker, "markersize": 4.5, "linewidth": 1.3} | style
+        axes.plot([place, place], [low, high], **{**look, "marker": ""})
+        axes.plot([place], [estimate], **{**look, "linestyle": ""})
+    step = -(-len(own) // 20)
+    axes.set_xticks(range(0, len(own), step), [str(level) for level in own["level"]][::step])
+    axes.set_xlabel("Therapist (number by rank)")
+    level = float(own["conf_level"].iloc[0])
+    axes.set_ylabel(f"{words(result.outcome)}: {term}, deviation from\nthe average therapist ({interval_words(level)})")
+    size = f"N = {counted(result.caseload.n_patients, 'patient')} of {counted(len(own), 'therapist')}"
+    axes.set_title(f"{words(result.outcome)}: therapists, {model}, shrunken\n{size}", fontsize="medium")
+    return axes

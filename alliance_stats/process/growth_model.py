@@ -1,0 +1,348 @@
+"""A growth model: its rows, its formula, its fit, and the search for its break."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from alliance_stats.columns import ID_COLUMNS, numeric_values, require_columns, require_unique_sessions
+from alliance_stats.errors import DataError
+from alliance_stats.mixed.crossproducts import cross_products
+from alliance_stats.mixed.design import build_design
+from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.mixed.formula import parse_formula
+from alliance_stats.mixed.lmm import fit_design, lmm, prepare
+from alliance_stats.mixed.optimise import minimise
+from alliance_stats.process.breakpoint import BreakProfile, profile_break
+from alliance_stats.process.growth_terms import TimeTerms
+from alliance_stats.process.parts import complete_rows, quoted, random_bars
+
+LATER = "after_given_break"
+SHIFT = "break_shift"
+OWN = ("elapsed", "elapsed_squared", "log_elapsed", "phase_1", "phase_2", "phase_3", LATER, SHIFT)
+MOST_GROUPS = 8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GrowthRows:
+    """The rows of a growth model.
+
+    Parameters
+    ----------
+    outcome, time : str
+    by : str or None
+    rows : DataFrame
+        Complete in outcome, time, patient and by; one row per patient and time.
+    groups : tuple of str
+        Values of ``by`` as text, in sorted order; ("all",) without it.
+    above : tuple of str
+        Columns of units above the patient that get a random intercept.
+    notes : tuple of str
+    """
+
+    outcome: str
+    time: str
+    by: str | None
+    rows: pd.DataFrame = field(repr=False)
+    groups: tuple[str, ...]
+    above: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def times(self) -> np.ndarray:
+        """Times of the rows, shape (n_rows,)."""
+        return self.rows[self.time].to_numpy(dtype=float)
+
+    @property
+    def group_of_rows(self) -> np.ndarray:
+        """Number of the group of each row, shape (n_rows,)."""
+        if self.by is None:
+            return np.zeros(len(self.rows), dtype=np.int64)
+        return self.rows[self.by].cat.codes.to_numpy(dtype=np.int64)
+
+    def patients(self, groups: Sequence[int]) -> int:
+        """Return the number of patients of some groups."""
+        return int(self.rows.loc[np.isin(self.group_of_rows, list(groups)), "patient"].nunique())
+
+
+def growth_rows(frame: pd.DataFrame, outcome: str, *, time: str, by: str | None) -> GrowthRows:
+    """Return the complete rows; raise if no course can be seen in them."""
+    used = ["patient", time, *([by] if by else [])]
+    _check_roles(outcome, time, by)
+    require_columns(frame, [outcome, *used], hint="rename your columns with read_sessions(), or pass time= and by=.")
+    rows, notes = complete_rows(frame, outcome, used)
+    times = numeric_values(rows, time)
+    if np.isinf(times).any():
+        raise DataError.build(f"Column '{time}' has infinite values.", hint="mark them as missing first.")
+    rows = rows.assign(**{time: times})
+    require_unique_sessions(rows, ["patient", time])
+    if rows[outcome].nunique() < 2:
+        raise DataError.build(
+            f"The outcome '{outcome}' is the same in all {len(rows)} rows analysed.",
+            hint="check the column and any filter applied before this call.",
+        )
+    several = int((rows["patient"].value_counts() > 1).sum())
+    if not several:
+        raise DataError.build(
+            f"Each of the {len(rows)} patients has one rating of '{outcome}': no course can be seen.",
+            hint="growth needs two or more sessions of the same patient.",
+        )
+    groups: tuple[str, ...] = ("all",)
+    if by:
+        rows, groups = _grouped(rows, by)
+    above, more = _units_above(rows, by)
+    return GrowthRows(outcome=outcome, time=time, by=by, rows=rows, groups=groups, above=above, notes=(*notes, *more))
+
+
+def _check_roles(outcome: str, time: str, by: str | None) -> None:
+    """Raise a DataError when a column has two roles, or its name is taken."""
+    named = [outcome, time, *([by] if by else [])]
+    if len(set(named)) < len(named):
+        raise DataError.build("A column has two roles among outcome, time and by.", hint="name each column once.")
+    if by in ID_COLUMNS:
+        raise DataError.build(
+            f"'{by}' names people or places, not groups to compare.", hint="by= takes an arm, a diagnosis, a role."
+        )
+    taken = [name for name in named if name in OWN]
+    if taken:
+        raise DataError.build(f"The name '{taken[0]}' is used by the model.", hint="rename the column.")
+
+
+def _grouped(rows: pd.DataFrame, by: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return the rows with ``by`` as a category of texts, and its groups; raise if they cannot be compared."""
+    text = rows[by].astype(str)
+    groups = tuple(str(value) for value in pd.unique(rows[by].sort_values()))
+    groups = tuple(dict.fromkeys(groups))
+    if not 2 <= len(groups) <= MOST_GROUPS:
+        raise DataError.build(
+            f"by='{by}' makes {len(groups)} groups in the {len(rows)} rows analysed; 2 to {MOST_GROUPS} can be compared.",
+            hint="name a column of a few groups, or leave by= out.",
+        )
+    changed = int((text.groupby(rows["patient"], observed=True).nunique() > 1).sum())
+    if changed:
+        raise DataError.build(
+            f"{changed} patients are in more than one group of '{by}'.",
+            hint="by= takes a group that does not change over the course, such as the arm; phases come from break_at=.",
+        )
+    return rows.assign(**{by: pd.Categorical(text, categories=list(groups))}), groups
+
+
+def _units_above(rows: pd.DataFrame, by: str | None) -> tuple[tuple[str, ...], list[str]]:
+    """Return the columns of units above the patient, and notes on those that are left out."""
+    found, notes = [], []
+    n_patients = rows["patient"].nunique()
+    for name in ("therapist", "dyad"):
+        if name not in rows or name == by:
+            continue
+        missing, count = int(rows[name].isna().sum()), rows[name].nunique()
+        if missing:
+            notes.append(
+                f"No random effect for {name}: it is missing in {missing} of {len(rows)} rows. Patients of one {name} count as "
+                "independent, which makes intervals too narrow if they are alike."
+            )
+        elif 2 <= count < n_patients:
+            found.append(name)
+        else:
+            notes.append(f"No random effect for {name}: {count} of them for {n_patients} patients.")
+    if "therapist" not in rows and by != "therapist":
+        notes.append("There is no therapist column: patients count as independent.")
+    return tuple(found), notes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class GrowthModel:
+    """A fitted growth model.
+
+    Parameters
+    ----------
+    data : GrowthRows
+    terms : TimeTerms
+    bars : tuple of str
+        The random part.
+    given : tuple of float
+        Breaks that were given.
+    fit : LmmFit
+        By REML.
+    shifted : LmmFit or None
+        With an estimated break: the same model with one more column, how the mean moves with the break, so that the
+        covariance of the fixed effects holds the uncertainty of the break.
+    profile : BreakProfile or None
+    """
+
+    data: GrowthRows
+    terms: TimeTerms
+    bars: tuple[str, ...]
+    given: tuple[float, ...]
+    fit: LmmFit = field(repr=False)
+    shifted: LmmFit | None = field(repr=False, default=None)
+    profile: BreakProfile | None = field(repr=False, default=None)
+
+    @property
+    def last(self) -> float:
+        """Latest time."""
+        return float(self.data.times.max())
+
+    @property
+    def estimated_break(self) -> float | None:
+        """The estimated break; None without one."""
+        return None if self.profile is None else self.profile.estimate
+
+
+def fit_growth(data: GrowthRows, terms: TimeTerms, *, estimate: bool, random: Sequence[str] | None) -> GrowthModel:
+    """Fit a growth model, its break first if it is to be estimated."""
+    given = terms.breaks
+    profile = None
+    bars, notes = _bars(data, terms, estimate, random)
+    _require_rows(data, terms, given, bars, random)
+    if estimate:
+        profile = _profile(data, terms, bars)
+        terms = replace(terms, breaks=(*given, profile.estimate))
+    fit = _fit(data, terms, given, bars)
+    data = replace(data, notes=(*data.notes, *notes))
+    model = GrowthModel(data=data, terms=terms, bars=bars, given=given, fit=fit, profile=profile)
+    if profile is None:
+        return model
+    rows = model_rows(model, data.times, data.group_of_rows)
+    shift = rows.assign(**{name: data.rows[name].to_numpy() for name in _needed(data)})
+    formula = f"{_formula(data, terms, ())} + {SHIFT} + {' + '.join(bars)}"
+    return replace(model, shifted=lmm(formula, shift))
+
+
+def _needed(data: GrowthRows) -> list[str]:
+    """Return the columns beside those of time that a formula may name."""
+    return [str(name) for name in data.rows.columns if name not in (*OWN, data.by)]
+
+
+def _bars(
+    data: GrowthRows, terms: TimeTerms, estimate: bool, random: Sequence[str] | None
+) -> tuple[tuple[str, ...], list[str]]:
+    """Return the random part, and notes on it."""
+    if random is not None:
+        entries, notes = random_bars(data.rows, {"patient": "patient"}, random)
+        return tuple(entries), notes
+    shape = replace(terms, breaks=(*terms.breaks, terms.origin)) if estimate else terms
+    slopes = ("elapsed",) if terms.form == "quadratic" else shape.names
+    if len(shape.breaks) == 2:
+        slopes = ("phase_1", LATER)
+    return (f"(1 + {' + '.join(slopes)} | patient)", *(f"(1 | {name})" for name in data.above)), []
+
+
+def _require_rows(
+    data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...], random: Sequence[str] | None
+) -> None:
+    """Raise a DataError if patients have too few ratings for their random effects."""
+    if random is not None:
+        return
+    effects = bars[0].split("|")[0].count("+") + 1
+    n_patients = data.rows["patient"].nunique()
+    if len(data.rows) <= effects * n_patients:
+        raise DataError.build(
+            f"{len(data.rows)} ratings of {n_patients} patients cannot carry {effects} random effects per patient for "
+            f"form='{terms.form}'.",
+            hint="use a simpler form, or random=('patient',) for intercepts alone.",
+        )
+
+
+def _profile(data: GrowthRows, terms: TimeTerms, bars: tuple[str, ...]) -> BreakProfile:
+    """Return the profile of the likelihood over the break, with a progress bar if it takes long."""
+    from tqdm import tqdm
+
+    different = np.unique(data.times)
+    candidates = different[1:-1] if not terms.breaks else different[different > terms.breaks[-1]][:-1]
+    known: dict[float, float] = {}
+    with tqdm(desc="break", unit="fit", delay=2.0) as bar:
+
+        def deviance(value: float) -> float:
+            if value not in known:
+                there = replace(terms, breaks=(*terms.breaks, value))
+                known[value] = _deviance(data, there, terms.breaks, bars)
+                bar.update()
+            return known[value]
+
+        return profile_break(deviance, candidates)
+
+
+def _fit(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> LmmFit:
+    """Fit the model with its breaks known, by REML."""
+    rows = data.rows.assign(**time_columns(terms, given, data.times))
+    return lmm(_formula(data, terms, bars), rows)
+
+
+def _deviance(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> float:
+    """Return -2 log likelihood with the breaks known; a singular solution is not confirmed, there are too many of them."""
+    rows = data.rows.assign(**time_columns(terms, given, data.times))
+    design = build_design(parse_formula(_formula(data, terms, bars)), rows)
+    standardised = prepare(design)
+    cp = cross_products(standardised.factors, standardised.fixed, design.n_rows)
+    optimum = minimise(cp, reml=False, confirm=False)
+    if not optimum.converged:
+        return fit_design(design, method="ML").criterion
+    return optimum.criterion + standardised.scaling.criterion_shift("ML")
+
+
+def time_columns(terms: TimeTerms, given: tuple[float, ...], times: np.ndarray) -> dict[str, Any]:
+    """Return the columns of time and elapsed time; if a break follows a given one, also the time after the given one."""
+    columns: dict[str, Any] = {"elapsed": np.asarray(times, dtype=float) - terms.origin} | terms.columns(times)
+    if len(given) == 1 and terms.form == "hockey_stick":
+        columns[LATER] = np.maximum(np.asarray(times, dtype=float) - given[0], 0.0)
+    return columns
+
+
+def _formula(data: GrowthRows, terms: TimeTerms, bars: Sequence[str]) -> str:
+    """Return the formula, each group with a course of its own."""
+    shape = " + ".join(terms.names)
+    shape = f"({shape})" if data.by and len(terms.names) > 1 else shape
+    fixed = f"{shape} * {quoted(data.by)}" if data.by else shape
+    return " + ".join([f"{quoted(data.outcome)} ~ {fixed}", *bars])
+
+
+def model_rows(model: GrowthModel, times: np.ndarray, groups: np.ndarray, *, moving: bool = False) -> pd.DataFrame:
+    """Return rows with the model's columns at some times of some groups.
+
+    Parameters
+    ----------
+    model : GrowthModel
+    times : ndarray, shape (n,)
+    groups : ndarray of int, shape (n,)
+    moving : bool
+        Whether rows at the estimated break stay at the break when it moves, or at their time.
+
+    Notes
+    -----
+    The mean at a fixed time t after the break psi changes with psi by minus the change in slope; the mean at the break
+    itself by the slope before it.
+    """
+    data, terms = model.data, model.terms
+    columns = time_columns(terms, model.given, times)
+    if data.by:
+        columns[data.by] = _categories(data, groups)
+    rows = pd.DataFrame(columns)
+    psi = model.estimated_break
+    if psi is None:
+        return rows
+    before, after = _slopes(model)
+    shift = np.where(times > psi, before[groups] - after[groups], 0.0)
+    return rows.assign(**{SHIFT: np.where(times == psi, before[groups], shift) if moving else shift})
+
+
+def _categories(data: GrowthRows, codes: np.ndarray) -> pd.Categorical:
+    """Return groups by number as the category that the model knows."""
+    return pd.Categorical([data.groups[code] for code in codes], categories=list(data.groups))
+
+
+def _slopes(model: GrowthModel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the slopes before and after the estimated break, each of shape (n_groups,)."""
+    ends = [model.terms.origin, *model.terms.breaks, model.last]
+    codes = np.arange(len(model.data.groups))
+    means = []
+    for value in ends[-3:]:
+        columns = time_columns(model.terms, model.given, np.full(codes.size, value))
+        if model.data.by:
+            columns[model.data.by] = _categories(model.data, codes)
+        means.append(model.fit.predict(pd.DataFrame(columns), random=False).to_numpy(dtype=float))
+    first, second = np.diff(ends[-3:])
+    return (means[1] - means[0]) / first, (means[2] - means[1]) / second
