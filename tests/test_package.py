@@ -43,7 +43,7 @@ def test_the_readme_has_one_command_for_the_study_and_one_for_the_tests() -> Non
     commands = [line for line in lines if line.startswith("python3 -m venv .venv")]
     assert len(commands) == 2
     assert commands[0].endswith(".venv/bin/alliance-stats run therapist-statements")
-    assert commands[1].endswith(".venv/bin/python -m pytest")
+    assert ".venv/bin/python -m pytest" in commands[1]
 
 
 def test_no_source_file_is_longer_than_400_lines() -> None:
