@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PICTURES = {
+    "Synchrony": "synchrony.plot_synchrony",
+    "SuddenGains": "sudden_gains.plot_sudden_gains",
+    "Ruptures": "ruptures.plot_ruptures",
+    "GainContrast": "sudden_gains.plot_gain_contrast",
+    "CriteriaOverlap": "criteria_overlap.plot_criteria_overlap",
     "AllianceOutcome": "coefficients.plot_coefficients",
     "Bootstrap": "bootstrap.plot_bootstrap",
     "CoefficientTests": "coefficients.plot_coefficients",
@@ -19,11 +24,16 @@ _PICTURES = {
     "Contrasts": "slopes.plot_contrasts",
     "JohnsonNeyman": "johnson_neyman.plot_johnson_neyman",
     "LevelEffects": "coefficients.plot_coefficients",
+    "Growth": "growth.plot_growth",
+    "TherapistEffects": "therapist_effects.plot_therapist_effects",
     "LmmFit": "coefficients.plot_coefficients",
     "ClinicalSignificance": "reliable_change.plot_reliable_change",
     "Dependability": "dependability.plot_dependability",
     "ParallelAnalysis": "parallel_analysis.plot_parallel_analysis",
     "MarginalMeans": "marginal_means.plot_marginal_means",
+    "Mediation": "mediation.plot_mediation",
+    "Reciprocal": "reciprocal.plot_reciprocal",
+    "Multiverse": "multiverse.plot_multiverse",
     "Reliability": "reliability.plot_reliability",
     "ReliableChange": "reliable_change.plot_reliable_change",
     "SessionCheck": "session_check.plot_session_check",

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import (
-    CANONICAL,
-    group_codes,
-    nested_within,
-    numeric_values,
-    require_columns,
-    session_order,
-)
+from alliance_stats.columns import CANONICAL, require_columns, session_order
 from alliance_stats.errors import ColumnError, DataError, unknown_name
+from alliance_stats.process.centering_groups import rated_groups
+from alliance_stats.process.centering_notes import split_notes
+from alliance_stats.process.centering_parts import split_parts
+from alliance_stats.process.lags import lagged_values
 
-Detrend = Literal["linear"]
-Weights = Literal["sessions", "patients"]
+Detrend = Literal["linear", "quadratic"]
+Weights = Literal["sessions", "patients", "reliability"]
 Levels = Sequence[str] | Mapping[str, str]
 
 RESERVED = ("session", "trend")
 """Suffixes that `within_between` gives to other columns, so that no level may be called so."""
+
+
+MOST_LEVELS = 3
+"""Grouping levels above the session: patients, therapists, sites."""
 
 
 def within_between(
@@ -51,27 +50,29 @@ def within_between(
     column : str
         Numeric column to split, in scale points.
     levels : sequence of str, or mapping of str to str
-        Grouping columns from the inside out, each nested in the next: ``("patient", "therapist")``, ``("patient",)``,
-        ``("dyad",)``, ``("patient", "therapist", "site")``. A mapping names columns that are called otherwise:
+        One to three grouping columns from the inside out, each nested in the next: ``("patient", "therapist")``,
+        ``("patient",)``, ``("dyad",)``, ``("patient", "therapist", "site")``. A mapping names columns called otherwise:
         ``{"patient": "pid", "therapist": "th_id"}``; its keys become the suffixes of the new columns.
     lag : int
         In sessions, 0 or more. With ``lag=k`` the value of session ``session - k`` of the same patient is added.
         It is missing when that session number is not there: gaps are respected, never bridged.
-    detrend : {"linear"} or None
-        ``"linear"`` takes the patient's own least-squares line over session numbers out of the session part.
-        Detrending changes which question is asked, so report the results with and without it.
+    detrend : {"linear", "quadratic"} or None
+        ``"linear"`` takes the patient's own least-squares line over session numbers out of the session part,
+        ``"quadratic"`` the patient's own parabola. Detrending changes which question is asked, so report the results with
+        and without it.
     session : str
         Column of session numbers; needed for ``lag`` and ``detrend`` only.
-    weights : {"sessions", "patients"}
-        How the means above the first level count: every rating once, or every patient (unit of the first level) once.
+    weights : {"sessions", "patients", "reliability"}
+        How the means above the first level count: every rating once, or every patient (unit of the first level) once, or
+        each mean as far as it is reliable; then all means are drawn towards the mean above them (see Notes).
 
     Returns
     -------
     DataFrame
         Copy of ``frame``, same rows in the same order, with new columns in scale points:
 
-        - ``<column>_session``: rating minus the patient's mean (with ``detrend``: minus the patient's line);
-        - ``<column>_trend``: the patient's line minus the patient's mean; with ``detrend`` only;
+        - ``<column>_session``: rating minus the patient's mean (with ``detrend``: minus the patient's line or parabola);
+        - ``<column>_trend``: the patient's line or parabola minus the patient's mean; with ``detrend`` only;
         - ``<column>_patient``: the patient's mean minus the therapist's mean;
         - ``<column>_therapist``: the therapist's mean minus the grand mean;
         - ``<column>_lag<k>`` and ``<column>_session_lag<k>``: rating and session part ``k`` sessions earlier.
@@ -86,12 +87,14 @@ def within_between(
     DataError
         If a unit belongs to several units of the next level (patients who met several therapists), if no row holds a
         rating, if an option is unknown, if session numbers are missing, fractional or repeated where they are needed,
-        or if no patient has two sessions ``lag`` apart.
+        if no patient has two sessions ``lag`` apart, or if ``weights="reliability"`` meets ratings that cannot tell how
+        reliable their means are.
 
     See Also
     --------
     level_effects : The parts of several predictors on one outcome.
     alliance_outcome : The parts of the alliance on the outcome of a later session.
+    contextual_test : Do the slopes of two levels differ, with observed or with latent means?
 
     Notes
     -----
@@ -103,15 +106,28 @@ def within_between(
     ``weights="patients"`` it is the mean of the patients' means, as in studies with one alliance score per patient.
     Session parts are the same either way, and with equal numbers of sessions so is everything else.
 
+    ``weights="reliability"`` is for the slope on a patient's true mean, of which the observed one is a sample: a mean of few
+    sessions errs, and its slope is drawn towards the session slope. The model
+    :math:`x_{tij} = \mu + T_j + P_{ij} + e_{tij}` is fitted by REML and the parts are its predictions
+    :math:`\hat e, \hat P, \hat T`; with patients alone :math:`\hat P_i = \lambda_i (\bar x_i - \mu)` with the reliability
+    :math:`\lambda_i = \tau^2 / (\tau^2 + \sigma^2 / n_i)` of Lüdtke et al. (2008). The parts still add up, so that a session part
+    no longer sums to zero within a patient: it keeps the error of the mean. Used as predictors, they give the slopes on true
+    parts (regression calibration), with standard errors that take the variances for known; `contextual_test` with
+    ``means="latent"`` does not.
+
     Missing ratings are left out of the means; the other parts are still given in their rows, because a lagged
     analysis needs them there. A patient with a single rating has a session part of zero. With ``detrend`` the session
-    part of patients with fewer than three ratings is missing: a line through two points leaves no deviation to see.
+    part of patients with fewer than three ratings (four for a parabola) is missing: a line through two points leaves no
+    deviation to see.
     Observed means stand for true ones, so a part between units is measured with error when units have few ratings.
 
     References
     ----------
     Curran, P. J., & Bauer, D. J. (2011). The disaggregation of within-person and between-person effects in
     longitudinal models of change. Annual Review of Psychology, 62, 583-619. doi:10.1146/annurev.psych.093008.100356
+
+    Lüdtke, O., Marsh, H. W., Robitzsch, A., Trautwein, U., Asparouhov, T., & Muthén, B. (2008). The multilevel latent
+    covariate model. Psychological Methods, 13, 203-229. doi:10.1037/a0012869
 
     Wang, L., & Maxwell, S. E. (2015). On disaggregating between-person and within-person effects with longitudinal
     data using multilevel models. Psychological Methods, 20, 63-83. doi:10.1037/met0000030
@@ -134,15 +150,20 @@ def within_between(
         )
     _check_options(lag, detrend, weights)
     require_columns(frame, [column, *names.values()], hint=_levels_hint(frame, names))
-    groups = _group(frame, column, names)
+    groups = rated_groups(frame, column, names)
     times = None
     if lag or detrend:
         require_columns(frame, [session], hint='lag and detrend need session numbers: pass session="their column".')
         times = session_order(frame, session)
-    parts = _split(column, groups, None if detrend is None else times, weights)
+    split = split_parts(column, groups, times, detrend=detrend, weights=weights)
+    parts = split.parts
     if lag and times is not None:
-        parts |= _lagged(column, parts[f"{column}_session"], groups, times, lag)
-    notes = _notes(column, groups, parts, lag, (detrend, weights))
+        parts = parts | lagged_values(column, parts[f"{column}_session"], groups, times, lag)
+    notes = [
+        *split_notes(column, groups, parts, lag, (detrend, weights)),
+        *split.notes,
+        *_rater_note(frame, column, groups.used),
+    ]
     replaced = [name for name in parts if name in frame.columns]
     if replaced:
         notes.append(f"Columns that were there before and were computed anew: {', '.join(replaced)}.")
@@ -161,25 +182,14 @@ def level_columns(levels: Levels) -> dict[str, str]:
         raise DataError.build("No level was named.", hint=hint)
     if len(names) < len(levels) or len(set(names.values())) < len(names):
         raise DataError.build("A level is named twice.", hint=hint)
+    if len(names) > MOST_LEVELS:
+        raise DataError.build(
+            f"{len(names)} levels above the session are too many; {MOST_LEVELS} can be told apart.", hint=hint
+        )
     reserved = [name for name in names if name in RESERVED]
     if reserved:
         raise DataError.build(f"'{reserved[0]}' is not a grouping level; the session part is always given.", hint=hint)
     return names
-
-
-@dataclass(frozen=True)
-class _Groups:
-    """Ratings and group codes, shape (n_rows,) each; ``used`` marks the rows that enter the means."""
-
-    ratings: np.ndarray
-    used: np.ndarray
-    levels: dict[str, np.ndarray]
-    sizes: dict[str, int]
-
-    @property
-    def first(self) -> str:
-        """Name of the innermost level."""
-        return next(iter(self.levels))
 
 
 def _check_options(lag: int, detrend: str | None, weights: str) -> None:
@@ -204,188 +214,11 @@ def _levels_hint(frame: pd.DataFrame, names: Mapping[str, str]) -> str:
     return f'say which column it is with levels={{"{missing[0]}": "its column", ...}}{leave}.'
 
 
-def _group(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> _Groups:
-    """Return checked ratings and codes."""
-    values = numeric_values(frame, column)
-    if np.isinf(values).any():
-        raise DataError.build(
-            f"Column '{column}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
-        )
-    coded = {level: group_codes(frame, name) for level, name in names.items()}
-    codes = {level: code for level, (code, _) in coded.items()}
-    grouped = np.logical_and.reduce([code >= 0 for code in codes.values()])
-    used = grouped & ~np.isnan(values)
-    if not used.any():
-        raise DataError.build(
-            f"No row has both a value in '{column}' and its {' and '.join(names)}.",
-            hint="check the columns and how missing values are marked.",
-        )
-    _check_nesting(codes)
-    return _Groups(values, used, codes, {level: size for level, (_, size) in coded.items()})
-
-
-def _check_nesting(codes: Mapping[str, np.ndarray]) -> None:
-    """Raise a DataError when a unit belongs to several units of the next level."""
-    levels = list(codes)
-    for inner, outer in pairwise(levels):
-        if nested_within(codes[inner], codes[outer]):
-            continue
-        known = (codes[inner] >= 0) & (codes[outer] >= 0)
-        pairs = pd.DataFrame({"inner": codes[inner][known], "outer": codes[outer][known]}).drop_duplicates()
-        several = int((pairs["inner"].value_counts() > 1).sum())
-        kept = tuple(levels[: levels.index(outer)])
-        raise DataError.build(
-            f"{several} of {pairs['inner'].nunique()} {inner}s belong to more than one {outer}, so that "
-            f"'{inner} mean minus {outer} mean' has no single value.",
-            hint=f"use levels={kept}, or split pairs instead: make a column that numbers each {inner} with each "
-            f'{outer}, for example dyad, and use levels=("dyad",). In a column map these are the units under [levels].',
-        )
-
-
-def _means(values: np.ndarray, weights: np.ndarray, codes: np.ndarray, size: int) -> np.ndarray:
-    """Return weighted group means, shape (size,); exact for a constant group, NaN for an empty one."""
-    low = np.full(size, np.inf)
-    np.minimum.at(low, codes, values)
-    total = np.bincount(codes, weights, minlength=size)
-    above = np.bincount(codes, weights * (values - low[codes]), minlength=size)
-    means = np.full(size, np.nan)
-    np.divide(above, total, out=means, where=total > 0)
-    means += low
-    return means
-
-
-def _split(column: str, groups: _Groups, times: np.ndarray | None, weights: str) -> dict[str, np.ndarray]:
-    """Return the parts by column name, each of shape (n_rows,); with ``times`` the session part is detrended."""
-    codes, size = groups.levels[groups.first], groups.sizes[groups.first]
-    values, inner = groups.ratings[groups.used], codes[groups.used]
-    unit_means = _means(values, np.ones(len(values)), inner, size)
-    counts = np.bincount(inner, minlength=size)
-    unit_weights = counts.astype(float) if weights == "sessions" else (counts > 0).astype(float)
-
-    deviation = np.full(len(codes), np.nan)
-    deviation[groups.used] = values - unit_means[inner]
-    parts = {f"{column}_session": deviation}
-    if times is not None:
-        trend = _trend(deviation, times, groups)
-        parts = {f"{column}_session": deviation - trend, f"{column}_trend": trend}
-
-    means = [unit_means, *_outer_means(groups, unit_means, unit_weights)]
-    spread = [np.append(mean, np.nan) for mean in means[:-1]]
-    known = np.logical_and.reduce([code >= 0 for code in groups.levels.values()])
-    row_means = [mean[np.where(known, code, -1)] for mean, code in zip(spread, groups.levels.values(), strict=True)]
-    row_means.append(np.full(len(codes), means[-1][0]))
-    for position, level in enumerate(groups.levels):
-        parts[f"{column}_{level}"] = row_means[position] - row_means[position + 1]
-    return parts
-
-
-def _outer_means(groups: _Groups, unit_means: np.ndarray, unit_weights: np.ndarray) -> list[np.ndarray]:
-    """Return the means of every level above the first, then the grand mean as shape (1,)."""
-    inner = groups.levels[groups.first][groups.used]
-    rated = np.flatnonzero(unit_weights > 0)
-    means = []
-    for level in list(groups.levels)[1:]:
-        parent = np.full(len(unit_means), -1)
-        parent[inner] = groups.levels[level][groups.used]
-        means.append(_means(unit_means[rated], unit_weights[rated], parent[rated], groups.sizes[level]))
-    means.append(_means(unit_means[rated], unit_weights[rated], np.zeros(len(rated), dtype=np.int64), 1))
-    return means
-
-
-def _trend(deviation: np.ndarray, times: np.ndarray, groups: _Groups) -> np.ndarray:
-    """Return each unit's least-squares line around its mean, shape (n_rows,); NaN below three ratings."""
-    codes, size = groups.levels[groups.first][groups.used], groups.sizes[groups.first]
-    time = times[groups.used].astype(float)
-    time = time - _means(time, np.ones(len(time)), codes, size)[codes]
-    spread = np.bincount(codes, time**2, minlength=size)
-    enough = (np.bincount(codes, minlength=size) >= 3) & (spread > 0)
-    slope = np.full(size, np.nan)
-    np.divide(np.bincount(codes, time * deviation[groups.used], minlength=size), spread, out=slope, where=enough)
-    trend = np.full(len(deviation), np.nan)
-    trend[groups.used] = slope[codes] * time
-    return trend
-
-
-def _lagged(
-    column: str, session_part: np.ndarray, groups: _Groups, times: np.ndarray, lag: int
-) -> dict[str, np.ndarray]:
-    """Return rating and session part of ``lag`` sessions earlier, shape (n_rows,) each."""
-    codes = groups.levels[groups.first]
-    rows = np.flatnonzero(codes >= 0)
-    numbers, rank = np.unique(times[rows], return_inverse=True)
-    key = codes[rows] * len(numbers) + rank
-    order = np.argsort(key, kind="stable")
-    ordered = key[order]
-    repeated = int((ordered[1:] == ordered[:-1]).sum())
-    if repeated:
-        raise DataError.build(
-            f"{repeated} rows repeat a {groups.first} and session of another row, so that 'the session before' has no "
-            "single value.",
-            hint="keep one row per patient and session first: choose one rater, or average the raters.",
-        )
-    earlier = np.searchsorted(numbers, numbers - lag)
-    exists = numbers[earlier] == numbers - lag
-    wanted = codes[rows] * len(numbers) + earlier[rank]
-    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
-    found = exists[rank] & (ordered[place] == wanted)
-    source = rows[order[place[found]]]
-    out = {f"{column}_lag{lag}": groups.ratings, f"{column}_session_lag{lag}": session_part}
-    for name, values in out.items():
-        shifted = np.full(len(codes), np.nan)
-        shifted[rows[found]] = values[source]
-        out[name] = shifted
-    if np.isnan(out[f"{column}_lag{lag}"]).all():
-        raise DataError.build(
-            f"No {groups.first} has ratings of '{column}' at a lag of {lag}; session numbers run over "
-            f"{numbers[-1] - numbers[0] + 1} sessions at most.",
-            hint="use a smaller lag, and check that session numbers count 1, 2, 3, ... within the patient.",
-        )
-    return out
-
-
-def _notes(
-    column: str, groups: _Groups, parts: Mapping[str, np.ndarray], lag: int, options: tuple[str | None, str]
-) -> list[str]:
-    """Return the sentences on centring, counts, missing values, trend and lag."""
-    detrend, weights = options
-    rated = np.bincount(groups.levels[groups.first][groups.used], minlength=groups.sizes[groups.first])
-    counts = [f"{len(np.unique(code[groups.used]))} {level}s" for level, code in groups.levels.items()]
-    notes = [
-        f"Centring of {column}: {_centring(list(groups.levels), detrend)}; {_weighting(groups, weights)}.",
-        f"Ratings of {column}: {int(groups.used.sum())} from {', '.join(counts)}; "
-        f"{int(np.isnan(groups.ratings).sum())} of {len(groups.ratings)} rows have none.",
+def _rater_note(frame: pd.DataFrame, column: str, used: np.ndarray) -> list[str]:
+    """Return a sentence when the ratings are those of several raters."""
+    n_raters = int(frame.loc[used, "rater"].nunique()) if "rater" in frame.columns else 1
+    if n_raters < 2:
+        return []
+    return [
+        f"Ratings of {column} mix {n_raters} raters (column 'rater'); a difference between rows may be one between raters."
     ]
-    unplaced = int((~groups.used & ~np.isnan(groups.ratings)).sum())
-    if unplaced:
-        notes.append(f"Ratings of {column} left out for want of {' or '.join(groups.levels)}: {unplaced}.")
-    single = int((rated == 1).sum())
-    if single and not detrend:
-        notes.append(f"{groups.first.capitalize()}s with one rating of {column}, who carry no session part: {single}.")
-    if detrend:
-        few = int(((rated > 0) & (rated < 3)).sum())
-        whose = f"{groups.first.capitalize()}s with fewer than three ratings of {column}"
-        notes.append(f"{whose}, whose session part is missing: {few}.")
-    for level, code in groups.levels.items():
-        if len(np.unique(code[groups.used])) == 1:
-            notes.append(f"There is one {level} only: {column}_{level} is the same in all rows.")
-    if lag:
-        n_lagged = int((~np.isnan(parts[f"{column}_lag{lag}"])).sum())
-        notes.append(
-            f"Lag of {column}: {lag} in session numbers of the same {groups.first}; {n_lagged} of "
-            f"{len(groups.ratings)} rows have such a rating, the others follow a gap or are too early."
-        )
-    return notes
-
-
-def _centring(levels: Sequence[str], detrend: str | None) -> str:
-    """Return what each part is a deviation from."""
-    line = "least-squares line over session numbers" if detrend else "mean"
-    above = [f"{level} mean" for level in levels[1:]] + ["grand mean"]
-    between = ", ".join(f"{inner} mean from {outer}" for inner, outer in zip(levels, above, strict=True))
-    return f"session as deviation from the {levels[0]}'s own {line}, {between}"
-
-
-def _weighting(groups: _Groups, weights: str) -> str:
-    """Return how the means above the first level count."""
-    unit = "rating" if weights == "sessions" else groups.first
-    return f"above the {groups.first} every {unit} counts once (weights='{weights}')"

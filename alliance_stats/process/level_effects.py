@@ -10,15 +10,9 @@ import pandas as pd
 from alliance_stats.columns import require_columns
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.process.centering import Levels
-from alliance_stats.process.parts import (
-    check_roles,
-    choose_levels,
-    estimand_notes,
-    fit_levels,
-    ordered_columns,
-    parts_of,
-    split_columns,
-)
+from alliance_stats.process.level_model import LevelTerms, fit_levels
+from alliance_stats.process.level_notes import estimand_notes
+from alliance_stats.process.parts import check_roles, choose_levels, ordered_columns, parts_of, split_columns
 from alliance_stats.result import Result
 
 
@@ -62,8 +56,8 @@ class LevelEffects(Result):
         DataFrame
             One row per fixed effect, parts of the predictors first: model, outcome, predictor, term, level
             ("session", a name in ``levels``, or "covariate"), estimate (outcome points per predictor point),
-            std_error, statistic (z), p_value, conf_low, conf_high, conf_level, n (rows or units that carry the
-            estimate), std_estimate (standard deviations, both at the estimate's own level).
+            std_error, df (Satterthwaite), statistic (t), p_value, conf_low, conf_high, conf_level, n (rows or units that
+            carry the estimate), std_estimate (standard deviations, both at the estimate's own level).
         """
         return ordered_columns(self.estimates)
 
@@ -142,7 +136,8 @@ def level_effects(
     fitted by REML. Means are taken over all ratings of a predictor in ``frame``, also in rows the model cannot use.
     Between parts are centred; centring on the raw mean of the patient or dyad instead changes the intercept only.
     Not done: detrending (split with ``within_between(detrend="linear")`` and fit with `lmm`), correction for the error
-    of observed means, degrees of freedom for small samples.
+    of observed means (see `contextual_test`). Tests have Satterthwaite's degrees of freedom; for others pass ``result.fit``
+    to `coefficient_tests`.
 
     References
     ----------
@@ -168,7 +163,7 @@ def level_effects(
     chosen, chosen_notes = choose_levels(frame, levels)
     table, centring = split_columns(frame, names, chosen, lag=lag)
     parts = [part for name in names for part in parts_of(name, chosen, lag)]
-    model = fit_levels(table, outcome, parts, levels=chosen, covariates=added, random=random)
+    model = fit_levels(table, LevelTerms(outcome, parts, covariates=added, random=random), chosen)
     return LevelEffects(
         outcome=outcome,
         predictors=names,

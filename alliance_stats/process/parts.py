@@ -1,33 +1,24 @@
-"""What analyses by level share: the rows they use, the formula they write, the estimates they read off."""
+"""What analyses by level share: the parts of a predictor, the rows that hold them, the formula they make."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from keyword import iskeyword
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import ID_COLUMNS, group_codes, numeric_values, require_columns
-from alliance_stats.errors import DataError, listing
-from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.errors import DataError
 from alliance_stats.mixed.formula import parse_formula
-from alliance_stats.mixed.lmm import lmm
-from alliance_stats.process.centering import Detrend, Levels, level_columns, within_between
+from alliance_stats.process.centering import Detrend, Levels, Weights, level_columns, within_between
 from alliance_stats.result import COLUMNS
 
 CONF_LEVEL = 0.95
 GROUPING = ("patient", "therapist", "dyad")
 """Canonical columns that get a random intercept when they are there."""
-
-CAVEAT = (
-    "A within-patient association is not an effect: whatever changes from session to session together with the "
-    "predictor, and the outcome's own influence on it, are not ruled out."
-)
 
 
 @dataclass(frozen=True)
@@ -39,24 +30,20 @@ class Part:
     level: str
 
 
-@dataclass(frozen=True)
-class LevelModel:
-    """A fitted model with its rows, one row of ``estimates`` per fixed effect, and notes."""
-
-    fit: LmmFit
-    rows: pd.DataFrame
-    estimates: pd.DataFrame
-    notes: tuple[str, ...]
-
-
 def split_columns(
-    frame: pd.DataFrame, names: Sequence[str], levels: Levels, *, lag: int, detrend: Detrend | None = None
+    frame: pd.DataFrame,
+    names: Sequence[str],
+    levels: Levels,
+    *,
+    lag: int,
+    detrend: Detrend | None = None,
+    weights: Weights = "sessions",
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the frame with the parts of every named column, and the notes of the decomposition."""
     table = frame.copy(deep=False)
     table.attrs = {}
     for name in names:
-        table = within_between(table, name, levels=levels, lag=lag, detrend=detrend)
+        table = within_between(table, name, levels=levels, lag=lag, detrend=detrend, weights=weights)
     return table, list(table.attrs["notes"])
 
 
@@ -64,31 +51,6 @@ def parts_of(name: str, levels: Mapping[str, str], lag: int) -> list[Part]:
     """Return a predictor's session part, lagged or not, then its parts at every level."""
     session = f"{name}_session_lag{lag}" if lag else f"{name}_session"
     return [Part(session, name, "session"), *(Part(f"{name}_{level}", name, level) for level in levels)]
-
-
-def fit_levels(
-    table: pd.DataFrame,
-    outcome: str,
-    parts: Sequence[Part],
-    *,
-    levels: Mapping[str, str],
-    covariates: Sequence[str],
-    random: Sequence[str] | None,
-) -> LevelModel:
-    """Fit the parts and covariates on the complete rows."""
-    _check_covariates(covariates, levels)
-    bars, skipped = random_bars(table, levels, random)
-    formula = write_formula(outcome, parts, covariates, bars)
-    groups = grouping_columns(formula)
-    require_columns(table, groups)
-    needed = [*(part.column for part in parts), *covariates, *levels.values(), *groups]
-    rows, dropped = complete_rows(table, outcome, needed)
-    check_variation(rows, parts, levels)
-    fit = lmm(formula, rows)
-    _check_kept(fit, parts)
-    units = {column: column for column in groups if column not in levels.values()}
-    notes = (*dropped, *skipped, *model_notes(fit, rows, {**levels, **units}))
-    return LevelModel(fit, rows, estimates(fit, rows, parts, levels), notes)
 
 
 def choose_levels(frame: pd.DataFrame, levels: Levels | None) -> tuple[dict[str, str], list[str]]:
@@ -172,7 +134,7 @@ def check_roles(outcome: str, predictors: Sequence[str], covariates: Sequence[st
         raise DataError.build("A predictor is named twice.", hint=hint)
 
 
-def _check_covariates(covariates: Sequence[str], levels: Mapping[str, str]) -> None:
+def check_covariates(covariates: Sequence[str], levels: Mapping[str, str]) -> None:
     """Raise a DataError when a covariate would turn people or places into terms of the model."""
     grouping = [name for name in covariates if name in (*ID_COLUMNS, *levels.values())]
     if grouping:
@@ -241,85 +203,10 @@ def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[s
             )
 
 
-def _check_kept(fit: LmmFit, parts: Sequence[Part]) -> None:
-    """Raise a DataError when the model left a part out because other columns determine it."""
-    kept = {str(term).strip("`") for term in fit.fixed_effects.index}
-    lost = [part for part in parts if part.column not in kept]
-    if lost:
-        raise DataError.build(
-            f"The other columns determine {listing(part.column for part in lost)}, so that its slope is not defined.",
-            hint="leave one predictor or covariate out; shares of all categories of statements add up to one.",
-        )
-
-
-def estimates(fit: LmmFit, rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[str, str]) -> pd.DataFrame:
-    """Return one row per fixed effect: parts first, then covariates and the intercept."""
-    by_column = {part.column: part for part in parts}
-    terms = [str(term).strip("`") for term in fit.fixed_effects.index]
-    ordered = [*by_column, *(term for term in terms if term not in by_column)]
-    records = []
-    for term in ordered:
-        part = by_column.get(term, Part(term, term, "covariate"))
-        slope = wald(fit, {term: 1.0})
-        records.append(
-            {"predictor": part.predictor, "term": term, "level": part.level}
-            | slope
-            | {"conf_level": CONF_LEVEL, "n": _units(rows, part, levels)}
-            | {"std_estimate": slope["estimate"] * _sd_ratio(rows, part, fit.response.strip("`"), levels)}
-        )
-    return pd.DataFrame(records)
-
-
 def ordered_columns(table: pd.DataFrame) -> pd.DataFrame:
     """Return a tidy table with the columns in the order of the vocabulary, its own columns last."""
     known = [name for name in COLUMNS if name in table.columns]
     return table[[*known, *(name for name in table.columns if name not in known)]]
-
-
-def wald(fit: LmmFit, weights: Mapping[str, float]) -> dict[str, float]:
-    """Return estimate, error, z, p and interval of a weighted sum of fixed effects, weights by term."""
-    vector = np.array([weights.get(str(term).strip("`"), 0.0) for term in fit.fixed_effects.index])
-    estimate = float(vector @ fit.fixed_effects.to_numpy(dtype=float))
-    error = math.sqrt(float(vector @ fit.fixed_covariance.to_numpy(dtype=float) @ vector))
-    statistic = estimate / error
-    reach = NormalDist().inv_cdf(0.5 + CONF_LEVEL / 2) * error
-    return {
-        "estimate": estimate,
-        "std_error": error,
-        "statistic": statistic,
-        "p_value": math.erfc(abs(statistic) / math.sqrt(2)),
-        "conf_low": estimate - reach,
-        "conf_high": estimate + reach,
-    }
-
-
-def _units(rows: pd.DataFrame, part: Part, levels: Mapping[str, str]) -> int:
-    """Return how many rows or units carry an estimate."""
-    if part.level in levels:
-        return int(rows[levels[part.level]].nunique())
-    if part.level != "session":
-        return len(rows)
-    within = rows.groupby(next(iter(levels.values())), observed=True)[part.column]
-    return int((within.transform("max") > within.transform("min")).sum())
-
-
-def _sd_ratio(rows: pd.DataFrame, part: Part, outcome: str, levels: Mapping[str, str]) -> float:
-    """Return SD of the part over SD of the outcome, both at the part's own level; NaN for a covariate."""
-    columns = list(levels.values())
-    if part.level == "session":
-        pair = rows[[part.column, outcome]]
-        pair = pair - pair.groupby(rows[columns[0]], observed=True).transform("mean")
-    elif part.level in levels:
-        position = columns.index(levels[part.level])
-        units = rows.groupby(columns[position:], observed=True)[[part.column, outcome]].mean()
-        pair = units
-        if position + 1 < len(columns):
-            means = units[outcome].groupby(level=columns[position + 1], observed=True).transform("mean")
-            pair = units.assign(**{outcome: units[outcome] - means})
-    else:
-        return math.nan
-    spread = pair.std()
-    return float(spread.iloc[0] / spread.iloc[1]) if spread.iloc[1] > 0 else math.nan
 
 
 def _remedy(part: Part, levels: Mapping[str, str]) -> str:
@@ -343,36 +230,3 @@ def _no_part(rows: pd.DataFrame, part: Part, levels: Mapping[str, str]) -> str:
         f"The {part.level} part of '{part.predictor}' is the same for all {units} {part.level}s, as if the ratings had been "
         "centred before."
     )
-
-
-def model_notes(fit: LmmFit, rows: pd.DataFrame, levels: Mapping[str, str]) -> list[str]:
-    """Return the sentences on model, estimator, intervals, N per level and boundary."""
-    counts = [f"{rows[column].nunique()} {level}s" for level, column in levels.items()]
-    notes = [
-        f"Model: {fit.formula}; REML.",
-        "Intervals (95%) and p values are Wald, with the normal distribution: too narrow when a level has few units.",
-        f"N: {len(rows)} sessions, {', '.join(counts)}. The n of a session slope counts the rows of those whose predictor "
-        "varies from session to session.",
-        "Errors of measurement in a predictor draw its slope towards zero, most at the session level; not corrected.",
-        "Standardised estimates are in standard deviations of predictor part and outcome at the estimate's own level.",
-    ]
-    if fit.dropped:
-        notes.append(f"Left out because other terms determine them: {', '.join(fit.dropped)}.")
-    if fit.singular:
-        notes.append(
-            "The fit is singular: a random variance is zero or a random correlation is 1 or -1. "
-            "The model was kept as it was asked for; no simpler one was put in its place."
-        )
-    return notes
-
-
-def estimand_notes(outcome: str, levels: Mapping[str, str], lag: int) -> list[str]:
-    """Return what one point means at each level."""
-    sessions = "1 session" if lag == 1 else f"{lag} sessions"
-    when = f", the session part rated {sessions} before the outcome" if lag else ", rated in the same session"
-    names = list(levels)
-    texts = [f"session: between two sessions of the same {names[0]}"]
-    for inner, outer in zip(names, [*names[1:], ""], strict=True):
-        same = f" of the same {outer}" if outer else ""
-        texts.append(f"{inner}: between two {inner}s{same} whose means differ by one point")
-    return [f"Estimand: expected difference in {outcome} per point of the predictor{when}; {'; '.join(texts)}.", CAVEAT]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.centering import within_between
 
 
@@ -324,7 +327,7 @@ BAD = [
     (PLAIN.assign(session=1), {"lag": 1}, DataError, r"2 rows repeat a patient and session(?s:.*)one rater"),
     (PLAIN.assign(session=[1, 1.5, 1, 2]), {"lag": 1}, DataError, r"whole numbers(?s:.*)rank"),
     (PLAIN.assign(session=[1, None, 1, 2]), {"detrend": "linear"}, DataError, r"whole numbers"),
-    (PLAIN, {"detrend": "quadratic"}, DataError, r"No detrend option 'quadratic'\. Known: linear"),
+    (PLAIN, {"detrend": "loess"}, DataError, r"No detrend option 'loess'\. Known: linear"),
     (PLAIN, {"weights": "therapists"}, DataError, r"No weights option 'therapists'(?s:.*)did you mean|Known: sessions"),
     (PLAIN, {"levels": ()}, DataError, r"No level was named(?s:.*)levels="),
     (PLAIN, {"levels": ("patient", "patient")}, DataError, r"named twice"),
@@ -361,3 +364,122 @@ def test_an_id_is_no_rating() -> None:
     sessions = pd.DataFrame({"patient": [1, 1, 2, 2], "session": [1, 2, 1, 2], "therapist": [1, 1, 2, 2]})
     with pytest.raises(ColumnError, match=r"(?s)'patient' holds who is treated, not a rating.*column of a score"):
         within_between(sessions, "patient")
+
+
+# Parabolas
+
+
+def test_a_parabola_leaves_no_linear_or_quadratic_trend() -> None:
+    out = within_between(sessions(), "wai", detrend="quadratic").dropna()
+    assert len(out) > 10
+    for _, rows in out.groupby("patient"):
+        assert abs(np.polyfit(rows["session"], rows["wai_session"], 2)).max() < 1e-8
+
+
+def test_the_parabola_is_the_least_squares_one() -> None:
+    frame = sessions(seed=8)
+    out = within_between(frame, "wai", detrend="quadratic").dropna()
+    name = out["patient"].iloc[0]
+    own = frame[(frame["patient"] == name) & frame["wai"].notna()]
+    fitted = np.polyval(np.polyfit(own["session"], own["wai"], 2), own["session"])
+    np.testing.assert_allclose(out.loc[out["patient"] == name, "wai_session"], own["wai"] - fitted, atol=1e-9)
+
+
+def test_three_ratings_are_too_few_for_a_parabola_and_are_counted() -> None:
+    frame = pd.DataFrame(
+        {"patient": [1] * 3 + [2] * 4, "session": [1, 2, 3, 1, 2, 3, 4], "wai": [1.0, 2, 4, 1, 3, 2, 5]}
+    )
+    out = within_between(frame, "wai", levels=("patient",), detrend="quadratic")
+    assert out["wai_session"].isna().tolist() == [True] * 3 + [False] * 4
+    assert "Patients with fewer than four ratings of wai, whose session part is missing: 1." in out.attrs["notes"]
+    assert "own least-squares parabola over session numbers" in " ".join(out.attrs["notes"])
+
+
+def test_four_ratings_in_two_sessions_carry_no_parabola() -> None:
+    frame = pd.DataFrame({"patient": [1] * 4, "session": [1, 1, 2, 2], "wai": [1.0, 2.0, 4.0, 3.0]})
+    assert within_between(frame, "wai", levels=("patient",), detrend="quadratic")["wai_session"].isna().all()
+
+
+# Means as far as they are reliable
+
+LEVELS = json.loads((Path(__file__).parents[1] / "golden" / "levels.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("level", ["patient", "therapist"])
+def test_predicted_means_are_the_random_effects_of_lme4(level: str) -> None:
+    frame = pd.read_csv(Path(__file__).parents[1] / "golden" / "data" / "alliance_sessions.csv")
+    out = within_between(frame, "alliance", weights="reliability").drop_duplicates(level).set_index(level)
+    expected = LEVELS["predicted"]
+    np.testing.assert_allclose(out.loc[expected[f"{level}_names"], f"alliance_{level}"], expected[level], atol=2e-5)
+
+
+def test_a_patients_mean_is_drawn_in_by_its_reliability() -> None:
+    frame = sessions(n_patients=40).dropna()
+    out = within_between(frame, "wai", levels=("patient",), weights="reliability")
+    fit = lmm("wai ~ 1 + (1 | patient)", frame)
+    tau2, sigma2 = fit.variance_components()["estimate"]
+    groups = frame.groupby("patient")["wai"]
+    reliability = tau2 / (tau2 + sigma2 / groups.transform("size"))
+    expected = reliability * (groups.transform("mean") - fit.fixed_effects["Intercept"])
+    np.testing.assert_allclose(out["wai_patient"], expected, rtol=1e-6, atol=1e-9)
+
+
+def test_reliable_parts_still_add_up() -> None:
+    out = within_between(sessions(n_patients=40), "wai", weights="reliability").dropna()
+    total = out[PARTS].sum(axis=1) - out["wai"]
+    assert np.ptp(total) < 1e-9
+
+
+def test_slopes_on_reliable_parts_are_those_on_true_means() -> None:
+    # In a balanced table the between slope on observed means is within + reliability * (between - within), Lüdtke et al. (2008).
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"patient": np.repeat(np.arange(60), 4)})
+    frame["wai"] = rng.normal(size=60)[frame["patient"]] + rng.normal(size=240)
+    frame["distress"] = frame["wai"] + rng.normal(size=60)[frame["patient"]] + rng.normal(size=240)
+    slopes = {}
+    for weights in ("sessions", "reliability"):
+        parts = within_between(frame, "wai", levels=("patient",), weights=weights)  # type: ignore[arg-type]
+        slopes[weights] = lmm("distress ~ wai_session + wai_patient + (1 | patient)", parts).fixed_effects
+    fit = lmm("wai ~ 1 + (1 | patient)", frame)
+    tau2, sigma2 = fit.variance_components()["estimate"]
+    reliability = tau2 / (tau2 + sigma2 / 4)
+    within, between = slopes["sessions"]["wai_session"], slopes["sessions"]["wai_patient"]
+    assert slopes["reliability"]["wai_session"] == pytest.approx(within, rel=1e-5)
+    assert slopes["reliability"]["wai_patient"] == pytest.approx(within + (between - within) / reliability, rel=1e-5)
+
+
+def test_notes_say_how_reliable_means_are() -> None:
+    text = notes(sessions(n_patients=40, n_therapists=8), weights="reliability")
+    assert "Reliability of a patient's mean of wai: median 0." in text or "estimated at zero" in text
+    assert "drawn towards the mean above (weights='reliability')" in text
+
+
+def test_a_variance_of_zero_leaves_no_patient_part_and_is_said() -> None:
+    frame = pd.DataFrame({"patient": [1, 1, 2, 2, 3, 3], "wai": [1.0, 5.0, 5.0, 1.0, 1.0, 5.1]})
+    out = within_between(frame, "wai", levels=("patient",), weights="reliability")
+    assert (out["wai_patient"].abs() < 1e-9).all()
+    assert any("between patients is estimated at zero" in note for note in out.attrs["notes"])
+
+
+@pytest.mark.parametrize(
+    ("wai", "message"),
+    [
+        ([1.0, np.nan, 3.0, np.nan], r"Each of 2 patients has one rating(?s:.*)weights=\"sessions\""),
+        ([2.0] * 4, r"does not vary"),
+    ],
+)
+def test_the_reliability_of_means_needs_repeated_ratings_that_vary(wai: list[float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        within_between(PLAIN.assign(wai=wai), "wai", levels=("patient",), weights="reliability")
+
+
+def test_mixed_raters_are_counted() -> None:
+    frame = PLAIN.assign(rater=["patient", "observer"] * 2)
+    assert "Ratings of wai mix 2 raters (column 'rater')" in notes(frame)
+    assert "raters" not in notes(PLAIN.assign(rater="patient"))
+
+
+def test_more_than_four_levels_are_refused() -> None:
+    frame = PLAIN.assign(site=1, country=1)
+    with pytest.raises(DataError, match=r"4 levels above the session are too many(?s:.*)from the inside out"):
+        within_between(frame, "wai", levels=("patient", "therapist", "site", "country"))

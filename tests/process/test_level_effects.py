@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.inference.coefficient_tests import coefficient_tests
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.level_effects import LevelEffects, level_effects
 from alliance_stats.result import COLUMNS
@@ -56,7 +58,10 @@ def test_estimates_are_those_of_the_fit(result: LevelEffects) -> None:
     errors = pd.Series(np.sqrt(np.diag(result.fit.fixed_covariance)), result.fit.fixed_effects.index)
     np.testing.assert_allclose(table["std_error"], errors[table.index], rtol=1e-12)
     np.testing.assert_allclose(table["statistic"], table["estimate"] / table["std_error"], rtol=1e-12)
-    np.testing.assert_allclose(table["conf_high"] - table["estimate"], 1.959963984540054 * table["std_error"])
+    reach = stats.t.ppf(0.975, table["df"]) * table["std_error"]
+    np.testing.assert_allclose(table["conf_high"] - table["estimate"], reach, rtol=1e-9)
+    satterthwaite = coefficient_tests(result.fit).tidy().set_index("term")["df"]
+    np.testing.assert_allclose(table["df"], satterthwaite[table.index], rtol=1e-9)
 
 
 def test_the_formula_in_the_notes_gives_the_same_fit_again(result: LevelEffects) -> None:

@@ -56,6 +56,15 @@ def test_the_sample_run_writes_report_notebook_and_tables(sample_run: Path) -> N
     assert report.count("data:image/png") == 5
 
 
+def test_the_report_holds_a_methods_review_of_all_models(sample_run: Path) -> None:
+    findings = table(sample_run, "methods-review")
+    assert findings["model"].nunique() == 3
+    assert set(findings["level"]) == {"caution", "fine"}
+    own = findings.query("item == 'Trends handled in one way only'")
+    assert own["evidence"].tolist() == ["Reviewed together: as rated, line taken out."] * 2
+    assert "Methods review" in (sample_run / "report.html").read_text("utf-8")
+
+
 def test_what_was_found_in_the_session_table_goes_with_the_report(sample_run: Path) -> None:
     found = json.loads((sample_run / "session_check.json").read_text(encoding="utf-8"))
     assert found["glance"]["n_patients"] == 600
@@ -102,6 +111,9 @@ def test_single_conversations_run_the_other_form_and_say_how_little_they_show(
     found = table(out, "associations").set_index(["predictor", "kind"])["estimate"]
     assert found["share_supportive", "spearman_change"] == pytest.approx(0.086, abs=5e-4)
     assert found["share_controlling", "spearman_change"] == pytest.approx(-0.025, abs=5e-4)
+    findings = table(out, "methods-review").set_index("item")["level"]
+    assert findings["One session taken for the alliance"] == "caution"
+    assert findings["No control for the outcome before"] == "fine"
     report = (out / "report.html").read_text("utf-8")
     assert "looks filtered on its outcome" in report
     assert "Almost nothing about what helps" in report

@@ -1,0 +1,1 @@
+"""Checks of an analysis against the common mistakes of alliance research."""

@@ -1,0 +1,171 @@
+"""Checks of the ratings: how many, how spread, by whom, how far apart."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from alliance_stats.process.review.analysis import Analysis
+from alliance_stats.process.review.finding import Finding
+
+ENOUGH_SESSIONS = 4
+"""Ratings for a dependability above .90: Crits-Christoph et al. (2011, doi 10.1037/a0023668), abstract."""
+
+ENOUGH_PATIENTS = 60
+"""Patients for a dependable mean of a therapist: Crits-Christoph et al. (2011, doi 10.1037/a0023668), abstract."""
+
+AT_THE_END = 0.15
+"""Share of ratings at an end of the scale: Terwee et al. (2007, doi 10.1016/j.jclinepi.2006.03.012)."""
+
+MOST_COLUMNS = 40
+"""More numeric columns are not searched for differences."""
+
+
+def single_session(analysis: Analysis) -> Finding | None:
+    """Tell whether patients have one rating each."""
+    if analysis.kind == "ShareAssociations":
+        n = int(getattr(analysis.result, "n", 0))
+        return Finding("single_session", "caution", f"{n} conversations, one of each person.")
+    counts = _ratings_each(analysis)
+    if counts is None:
+        return None
+    text = f"{int(counts.sum())} ratings of {len(counts)} {analysis.unit_name}s, median {np.median(counts):g} each"
+    single = int((counts == 1).sum())
+    if single == len(counts):
+        return Finding("single_session", "mistake", f"{text}: every {analysis.unit_name} has one.")
+    return Finding("single_session", "fine", f"{text}; {single} have a single one.")
+
+
+def few_sessions(analysis: Analysis) -> Finding | None:
+    """Tell how many patients have too few ratings for a mean."""
+    counts = _ratings_each(analysis)
+    if counts is None or analysis.kind == "LmmFit" or (counts == 1).all():
+        return None
+    few = int((counts < ENOUGH_SESSIONS).sum())
+    text = (
+        f"{few} of {len(counts)} {analysis.unit_name}s have fewer than {ENOUGH_SESSIONS} ratings in the rows analysed"
+    )
+    found = _mean_reliability(analysis)
+    if found is not None:
+        text += f"; the reliability of their mean of {analysis.predictors[0]} is {found:.2f} in the median"
+    if getattr(getattr(analysis.result, "model", None), "weights", "") == "reliability":
+        return Finding("few_sessions", "fine", f"{text}; means are drawn in by it (weights='reliability').")
+    level = "mistake" if 2 * few > len(counts) else "caution" if few else "fine"
+    return Finding("few_sessions", level, f"{text}.")  # type: ignore[arg-type]
+
+
+def patients_per_therapist(analysis: Analysis) -> Finding | None:
+    """Tell how many patients a therapist's mean is of."""
+    if "therapist" not in analysis.levels or "patient" not in analysis.levels or analysis.kind == "LmmFit":
+        return None
+    if analysis.frame is None:
+        return None
+    pairs = analysis.frame[[analysis.levels["patient"], analysis.levels["therapist"]]].drop_duplicates()
+    counts = pairs[analysis.levels["therapist"]].value_counts().to_numpy()
+    few = int((counts < ENOUGH_PATIENTS).sum())
+    text = (
+        f"{few} of {len(counts)} therapists have fewer than {ENOUGH_PATIENTS} patients (median {np.median(counts):g})."
+    )
+    return Finding("patients_per_therapist", "caution" if few else "fine", text)
+
+
+def ceiling(analysis: Analysis) -> Finding | None:
+    """Tell what share of ratings lies at the highest or lowest value that occurs."""
+    shares = []
+    for name in dict.fromkeys([*analysis.predictors, analysis.outcome]):
+        values = analysis.raw(name) if name else None
+        if values is None or len(values) < 2 or np.ptp(values) == 0:
+            continue
+        for end, place in ((values.max(), "highest"), (values.min(), "lowest")):
+            shares.append((float(np.mean(values == end)), name, place))
+    if not shares:
+        return None
+    worst = max(shares)
+    at_end = [f"{share:.0%} of {name} at the {place} value" for share, name, place in shares if share > AT_THE_END]
+    if at_end:
+        return Finding("ceiling", "caution", f"{'; '.join(at_end)}.")
+    return Finding("ceiling", "fine", f"At most {worst[0]:.0%} of ratings lie at an end ({worst[1]}, {worst[2]}).")
+
+
+def mixed_raters(analysis: Analysis) -> Finding | None:
+    """Tell whether rows are of several raters."""
+    if analysis.frame is None or "rater" not in analysis.frame:
+        return None
+    n_raters = int(analysis.frame["rater"].nunique())
+    text = f"The column 'rater' has {n_raters} value{'s' if n_raters != 1 else ''} in {len(analysis.frame)} rows."
+    return Finding("mixed_raters", "mistake" if n_raters > 1 else "fine", text)
+
+
+def difference_score(analysis: Analysis) -> Finding | None:
+    """Tell whether a predictor or the outcome is the difference of two other columns."""
+    frame = analysis.frame
+    if frame is None:
+        return None
+    own = [name for name in (*analysis.predictors, analysis.outcome) if name in frame]
+    made = {f"{name}_{part}" for name in own for part in ("session", "trend", *analysis.levels)}
+    others = [
+        str(name)
+        for name in frame.columns
+        if name not in made
+        and pd.api.types.is_numeric_dtype(frame[name])
+        and not str(name).rstrip("0123456789").endswith("_lag")
+    ]
+    if not 2 < len(others) <= MOST_COLUMNS:
+        return None
+    values = {name: frame[name].to_numpy(dtype=float) for name in others}
+    for name in own:
+        candidates = [other for other in others if other != name and np.nanstd(values[other]) > 0]
+        for first, second in combinations(candidates, 2):
+            gap = values[first] - values[second]
+            if np.allclose(np.abs(values[name]), np.abs(gap), equal_nan=True) and np.nanstd(gap) > 0:
+                text = f"'{name}' is the difference of '{first}' and '{second}' in all {len(frame)} rows."
+                return Finding("difference_score", "mistake", text)
+    return Finding("difference_score", "fine", f"No column of the analysis is the difference of two of {len(others)}.")
+
+
+def spacing(analysis: Analysis) -> Finding | None:
+    """Tell how far apart sessions are."""
+    frame, unit = analysis.frame, analysis.unit
+    if frame is None or unit is None or "session" not in frame or analysis.kind == "LmmFit":
+        return None
+    ordered = frame.sort_values([unit, "session"], kind="stable")
+    same = ordered[unit].eq(ordered[unit].shift())
+    steps = ordered["session"].diff()[same].to_numpy(dtype=float)
+    if not steps.size:
+        return None
+    gaps = int((steps != 1).sum())
+    text = f"{gaps} of {steps.size} steps between a {analysis.unit_name}'s analysed sessions skip a session number"
+    dates = [name for name in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    if dates:
+        days = ordered[dates[0]].diff()[same].dt.total_seconds().to_numpy(dtype=float) / 86_400.0
+        low, high = np.nanquantile(days, [0.1, 0.9])
+        text += f"; from one to the next lie {low:.0f} to {high:.0f} days (middle 80 %, column '{dates[0]}')"
+        uneven = high > 2.0 * max(low, 0.5)
+        return Finding("spacing", "caution" if uneven or gaps > 0.1 * steps.size else "fine", f"{text}.")
+    return Finding("spacing", "caution" if gaps > 0.1 * steps.size else "fine", f"{text}; dates are not in the table.")
+
+
+def _ratings_each(analysis: Analysis) -> np.ndarray | None:
+    """Return the number of rows of each unit of the innermost level."""
+    if analysis.frame is None or analysis.unit is None:
+        return None
+    return analysis.frame[analysis.unit].value_counts().to_numpy()
+
+
+def _mean_reliability(analysis: Analysis) -> float | None:
+    """Return the median reliability of unit means of the first predictor, from a one-way analysis of variance."""
+    values = analysis.raw(analysis.predictors[0]) if analysis.predictors else None
+    if values is None or analysis.frame is None or analysis.unit is None:
+        return None
+    groups = pd.Series(values).groupby(analysis.frame[analysis.unit].to_numpy())
+    counts, means = groups.size().to_numpy(dtype=float), groups.mean().to_numpy()
+    n, k = counts.sum(), len(counts)
+    if n <= k or k < 2:
+        return None
+    within = float(((values - groups.transform("mean").to_numpy()) ** 2).sum() / (n - k))
+    between = float((counts * (means - values.mean()) ** 2).sum() / (k - 1))
+    size = (n - (counts**2).sum() / n) / (k - 1)
+    tau2 = max((between - within) / size, 0.0)
+    return float(np.median(tau2 / (tau2 + within / counts))) if tau2 + within > 0 else None
