@@ -95,8 +95,8 @@ class StudyError(AllianceStatsError):
 
 def unknown_name(error: type[AllianceStatsError], kind: str, name: str, available: Sequence[str]) -> AllianceStatsError:
     """Return an error of the given class for a name that a registry does not hold."""
-    near = _nearest(name, available)
-    hint = f"did you mean '{near}'?" if near else f"see the list of known {kind}s."
+    near = _nearest(str(name), available)
+    hint = f"did you mean '{near}'?" if near else "take one of those that are known."
     return error.build(f"No {kind} '{name}'. Known: {listing(available, 12)}.", hint=hint)
 
 

@@ -15,6 +15,7 @@ from alliance_stats.inference.bootstrap_intervals import bca_limits, percentile_
 from alliance_stats.inference.bootstrap_notes import bootstrap_notes
 from alliance_stats.inference.bootstrap_tasks import CaseTask, ParametricTask, Statistic, what_to_draw, without_one
 from alliance_stats.inference.case_resampling import level_tree, resampled_factors
+from alliance_stats.inference.linear import require_level
 from alliance_stats.inference.new_outcome import prepare_fit
 from alliance_stats.inference.replicates import Replicates, Seed, run_replicates
 from alliance_stats.mixed.fit import LmmFit
@@ -96,8 +97,7 @@ class Bootstrap(Result):
             If BCa intervals are wanted of crossed grouping factors or of a statistic, or leaving out a level leaves a
             fixed effect unidentified.
         """
-        if not 0 < level < 1:
-            raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
+        require_level(level)
         if kind == "percentile":
             low, high = percentile_limits(self.draws, level)
         elif kind == "bca":

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from alliance_stats.inference.linear import left_out_note
 from alliance_stats.inference.replicates import Replicates
 from alliance_stats.mixed.fit import LmmFit
+
+FEWEST = 40
+"""Replicates of which one is expected below the lower limit of a 95% interval."""
 
 
 def bootstrap_notes(
@@ -27,7 +31,7 @@ def bootstrap_notes(
     """
     n = len(runs.draws)
     estimator = "restricted maximum likelihood" if fit.method == "REML" else "maximum likelihood"
-    notes = [f"{_kind(steps)}: {n} replicates of {fit.formula}, each by {estimator}.", _data(fit)]
+    notes = [f"{_kind(steps)}: {n} replicates of {fit.formula}, each by {estimator}.", _data(fit), *left_out_note(fit)]
     notes.append(
         f"{runs.n_failed} of {n} refits failed"
         + (" and are left out" if runs.n_failed else "")
@@ -51,6 +55,10 @@ def bootstrap_notes(
             name = f"{first} with {second}" if second else first
             notes.append(f"The {kind} of {name} is undefined in {count} replicates, which its interval leaves out.")
     notes.append("Standard errors are SDs of the draws; intervals in tidy() are percentile intervals.")
+    if n < FEWEST:
+        notes.append(
+            f"{n} replicates are too few for intervals: less than one draw is expected beyond a limit of 95%. Use n=1000."
+        )
     return tuple(notes)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from alliance_stats.errors import ModelError, unknown_name
 from alliance_stats.inference.boundary import NEGLIGIBLE, Reference
+from alliance_stats.inference.linear import left_out_note
 from alliance_stats.inference.model_average import ModelAverage, Over, average_models
 from alliance_stats.inference.nesting import (
     is_nested,
@@ -262,7 +263,7 @@ def _notes(
         likelihood = "Likelihoods by ML."
     else:
         likelihood = "Restricted likelihoods (REML): the fixed parts are the same."
-    notes = [f"{compared[0].n_obs} rows in each of {len(compared)} models.", likelihood]
+    notes = [f"{compared[0].n_obs} rows in each of {len(compared)} models.", *left_out_note(compared[0]), likelihood]
     notes += _test_notes(compared, numbers, tests)
     notes.append(
         f"delta and weight are of {criterion.upper()}; n in the criteria is the number of rows, k counts fixed effects, "

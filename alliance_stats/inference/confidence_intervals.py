@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from alliance_stats.errors import ModelError, unknown_name
 from alliance_stats.inference.bootstrap import parametric_bootstrap
+from alliance_stats.inference.linear import left_out_note, require_level
 from alliance_stats.inference.parameter_table import parameter_table, parameter_values
 from alliance_stats.inference.profile import Profile, profile_parameters
 from alliance_stats.inference.replicates import Seed
@@ -170,8 +171,7 @@ def _require(fit: LmmFit, method: str, level: float) -> None:
         )
     if method not in ("profile", "wald", "bootstrap"):
         raise unknown_name(ModelError, "method", str(method), ["profile", "wald", "bootstrap"])
-    if not 0 < level < 1:
-        raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
+    require_level(level)
     if not fit.converged:
         raise ModelError.build(
             "The fit did not converge; intervals around it would mean nothing.",
@@ -214,7 +214,7 @@ def _result(
         n=fit.n_obs,
         intervals=table,
         curve=_curve(table, profiles),
-        notes=(f"Model: {fit.formula}; {fit.n_obs} rows.", *_notes(fit, method, level, profiles), *notes),
+        notes=(*_model_notes(fit, method), *_notes(fit, method, level, profiles), *notes),
     )
 
 
@@ -226,6 +226,12 @@ def _curve(table: pd.DataFrame, profiles: Sequence[Profile]) -> pd.DataFrame:
     curve = keys.loc[keys.index.repeat([p.zetas.size for p in profiles])].reset_index(drop=True)
     value, zeta = [np.concatenate(parts) for parts in zip(*((p.at, p.zetas) for p in profiles), strict=True)]
     return curve.assign(value=value, zeta=zeta)
+
+
+def _model_notes(fit: LmmFit, method: str) -> tuple[str, ...]:
+    """Return the model and its rows; a bootstrap says the rest in notes of its own."""
+    left_out = () if method == "bootstrap" else left_out_note(fit)
+    return (f"Model: {fit.formula}; {fit.n_obs} rows.", *left_out)
 
 
 def _notes(fit: LmmFit, method: str, level: float, profiles: Sequence[Profile]) -> list[str]:

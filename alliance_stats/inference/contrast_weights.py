@@ -111,9 +111,9 @@ def _one(name: str, weights: Any, labels: Sequence[str], noun: str) -> Floats:
         for label, weight in weights.items():
             if str(label) not in labels:
                 raise _not_there(name, str(label), labels, noun)
-            row[list(labels).index(str(label))] = weight
+            row[list(labels).index(str(label))] = _numbers(name, weight)
     else:
-        given = np.asarray(weights, dtype=float)
+        given = _numbers(name, weights)
         if given.shape != row.shape:
             raise ModelError.build(
                 f"The contrast '{name}' has {given.size} weights for {len(labels)} {noun}s.",
@@ -127,11 +127,21 @@ def _one(name: str, weights: Any, labels: Sequence[str], noun: str) -> Floats:
     return row
 
 
+def _numbers(name: str, weights: Any) -> Floats:
+    """Return one weight, or several, as numbers."""
+    try:
+        return np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        raise ModelError.build(
+            f"The contrast '{name}' has a weight that is not a number.", hint="give numbers, such as 1 and -1."
+        ) from None
+
+
 def _not_there(name: str, label: str, labels: Sequence[str], noun: str) -> ModelError:
     """Return the error for a contrast on something that is not there; levels may be people, so they are not listed."""
     if noun == "coefficient":
-        error = unknown_name(ModelError, f"coefficient for the contrast '{name}'", label, labels)
-        return ModelError(str(error))
+        error = unknown_name(ModelError, "coefficient", label, labels)
+        return ModelError(f"The contrast '{name}' names something that is not there. {error}")
     return ModelError.build(
         f"The contrast '{name}' names a cell that is not there; there are {len(labels)}.",
         hint="write cells as in column 'level' of tidy().",

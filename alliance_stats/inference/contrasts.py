@@ -122,6 +122,12 @@ class Contrasts(Result):
         -------
         DataFrame
             One row per condition: group (if there are conditions), statistic (F), df_numerator, df_denominator, p_value.
+
+        Notes
+        -----
+        The test of `term_tests`: Fai and Cornelius (1996) for Satterthwaite's df, as in lmerTest's contestMD, and Kenward and
+        Roger's scaled F, as in pbkrtest. The joint tests of R's emmeans have the smallest df of single contrasts that a QR
+        decomposition takes from the set, so a smaller df that depends on the order of the contrasts, and do not scale F.
         """
         rows = []
         for condition, own in self._families().items():

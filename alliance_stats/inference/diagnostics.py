@@ -13,6 +13,7 @@ import pandas as pd
 from alliance_stats.errors import ModelError, listing, unknown_name
 from alliance_stats.inference.influence import Precision, delete_levels, precision
 from alliance_stats.inference.level_influence import influence_notes, level_influence
+from alliance_stats.inference.linear import left_out_note, require_level
 from alliance_stats.inference.refits import refit_without_levels
 from alliance_stats.inference.residuals import (
     SESSION,
@@ -207,8 +208,7 @@ def diagnose(
     1      2  220            0.19  session
     """
     chosen = _chosen(fit, groups)
-    if not 0 < level < 1:
-        raise ModelError.build(f"The level {level} is not between 0 and 1.", hint="use level=0.95 for 95% intervals.")
+    require_level(level)
     applied = precision(fit)
     rows = residual_table(fit, applied)
     scaled, leverage = rows["scaled"].to_numpy(), rows["leverage"].to_numpy()
@@ -274,6 +274,7 @@ def _notes(fit: LmmFit, result: Diagnostics) -> tuple[str, ...]:
         f"Fixed effects without each level by generalised least squares, the variance components {how}; levels are numbered "
         "by their influence, not by their labels.",
     ]
+    notes += left_out_note(fit)
     for group in result.labels:
         notes += influence_notes(result.levels, group)
     if flat:

@@ -267,10 +267,13 @@ def _one_cell(fit: LmmFit, focal: str, moderator: str, at: At) -> tuple[Referenc
         raise ModelError.build(
             f"The moderator '{moderator}' is a factor.", hint=f'use slopes(fit, "{focal}", by="{moderator}").'
         )
-    if focal == moderator or moderator in given:
+    if focal == moderator:
         raise ModelError.build(
-            f"The moderator '{moderator}' runs over its observed range.",
-            hint="leave it out of at=, and name another predictor as focal.",
+            f"'{moderator}' is named as focal and as moderator.", hint="name two predictors that interact."
+        )
+    if moderator in given:
+        raise ModelError.build(
+            f"The moderator '{moderator}' runs over its observed range.", hint="leave it out of at=."
         )
     if predictors[focal].levels is None:
         grid, pair = reference_grid(fit, [], at=given, weights="equal"), None

@@ -280,8 +280,13 @@ def require_method(fit: object, *, df: str, robust: str | None, cluster: object)
         )
 
 
-def require_level(level: float) -> None:
+def require_level(level: object) -> None:
     """Raise a ModelError if the level of intervals is not between 0 and 1."""
+    if not isinstance(level, (int, float, np.integer, np.floating)):
+        raise ModelError.build(
+            f"An interval's level is a number between 0 and 1; this is a {type(level).__name__}.",
+            hint="use level=0.95.",
+        )
     if not 0 < level < 1:
         raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
 
@@ -311,7 +316,8 @@ def _robust_note(robust: str, df: str) -> str:
 def inference_notes(fit: LmmFit, method_note: str, *, robust: Robust | None, cluster: Cluster) -> tuple[str, ...]:
     """Return what a reader must know of tests of a fit's fixed effects, one sentence each."""
     levels = ", ".join(f"{count} levels of {name}" for name, count in fit.n_levels.items())
-    notes = [f"Linear mixed model by {fit.method}: {fit.formula}; {fit.n_obs} rows, {levels}.", method_note]
+    notes = [f"Linear mixed model by {fit.method}: {fit.formula}; {fit.n_obs} rows, {levels}."]
+    notes += [*left_out_note(fit), method_note]
     if robust is not None:
         notes += robust_notes(fit, robust=robust, cluster=cluster)
     if fit.method == "ML":
@@ -324,6 +330,14 @@ def inference_notes(fit: LmmFit, method_note: str, *, robust: Robust | None, clu
     if fit.dropped:
         notes.append(f"Fixed effects left out because others determine them: {', '.join(fit.dropped)}.")
     return tuple(notes)
+
+
+def left_out_note(fit: LmmFit) -> tuple[str, ...]:
+    """Return a sentence if the fit left rows out for missing values."""
+    n_given = fit.design.n_given
+    if fit.n_obs == n_given:
+        return ()
+    return (f"{n_given - fit.n_obs} of {n_given} rows were left out for missing values.",)
 
 
 def two_sided_p(statistic: Floats, df: Floats) -> Floats:

@@ -33,6 +33,7 @@ from alliance_stats.inference.reference_grid import (
     ReferenceGrid,
     kept_weights,
     mean_rows,
+    predictor_names,
     reference_grid,
 )
 from alliance_stats.mixed.fit import LmmFit
@@ -179,7 +180,7 @@ def marginal_means(
     """
     method = InferenceMethod(df, robust, cluster)
     require_method(fit, df=df, robust=robust, cluster=cluster)
-    names = [by] if isinstance(by, str) else list(by)
+    names = predictor_names(by)
     if not names:
         raise ModelError.build("by= names no predictor.", hint='name one or more, as in by="arm".')
     grid = reference_grid(fit, names, at=at, weights=weights)

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 
 from alliance_stats.errors import ModelError, unknown_name
+from alliance_stats.inference.linear import require_level
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.result import Result
 
@@ -72,8 +73,7 @@ def average_models(fits: Sequence[LmmFit], delta: Floats, *, criterion: str, ove
     """
     if over not in ("all", "containing"):
         raise unknown_name(ModelError, "set of models to average over", str(over), ["all", "containing"])
-    if not 0 < level < 1:
-        raise ModelError.build(f"An interval's level lies between 0 and 1, not at {level}.", hint="use level=0.95.")
+    require_level(level)
     terms = list(dict.fromkeys(name for fit in fits for name in fit.term_names))
     rows = [_averaged(term, fits, delta, over, level) for term in terms]
     meaning = "all models, zero where left out" if over == "all" else "the models that contain it"

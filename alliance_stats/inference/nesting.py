@@ -37,6 +37,12 @@ def require_same_data(fits: Sequence[LmmFit]) -> None:
             )
         if not np.array_equal(first.y, design.y):
             differing = int((first.y != design.y).sum())
+            if fits[0].response == fit.response:
+                raise DataError.build(
+                    f"Models 1 and {number} have the same outcome '{fit.response}', but its values differ in {differing} of "
+                    f"{first.n_rows} rows.",
+                    hint="fit both to the same frame, its rows in the same order.",
+                )
             raise DataError.build(
                 f"Models 1 and {number} have different outcomes ('{fits[0].response}' and '{fit.response}'); they differ in "
                 f"{differing} of {first.n_rows} rows.",

@@ -33,6 +33,10 @@ ROUNDING = 1e-13
 """Part of the deviance that rounding may change; added to the tolerance of limits, it matters from a million rows on."""
 
 MAX_STEPS = 200
+
+RENEWAL = 15
+"""Steps after which a search that has not arrived looks at the curvature anew: updates from far away can mislead it."""
+
 MAX_POINTS = 80
 LARGEST_PROMISE = 4.0
 """Decrease of the deviance that a single step may promise; longer ones are shortened."""
@@ -128,14 +132,33 @@ def _curvature(coordinates: Coordinates) -> tuple[Floats, float, Floats]:
         moved[k] += INTERVAL
         hessian[k + 1] = (_joint(coordinates.at(estimate, moved)) - base) / INTERVAL
     hessian = (hessian + hessian.T) / 2.0
-    values, vectors = np.linalg.eigh(hessian[1:, 1:])
-    floor = FLATTEST * max(float(np.abs(values).max(initial=0.0)), 1e-300)
-    inverse = (vectors / np.maximum(np.abs(values), floor)) @ vectors.T
+    inverse = _inverse_size(hessian[1:, 1:])
     drift = -inverse @ hessian[1:, 0]
     own = float(hessian[0, 0] + hessian[0, 1:] @ drift)
     if own < 1e-3 * abs(hessian[0, 0]):
         own, drift = abs(float(hessian[0, 0])), np.zeros(n)
     return inverse, float(np.sqrt(max(own, 1e-8) / 2.0)), drift
+
+
+def _inverse_size(hessian: Floats) -> Floats:
+    """Return the inverse of a symmetric matrix with the sizes of its eigenvalues, shape (n_free, n_free)."""
+    values, vectors = np.linalg.eigh(hessian)
+    floor = FLATTEST * max(float(np.abs(values).max(initial=0.0)), 1e-300)
+    return np.asarray((vectors / np.maximum(np.abs(values), floor)) @ vectors.T)
+
+
+def _inverse_at(coordinates: Coordinates, value: float, free: Floats, height: Height) -> Floats | None:
+    """Return the inverse curvature of the free coordinates at a point, or None where it cannot be computed."""
+    rows = []
+    for k in range(free.size):
+        moved = free.copy()
+        moved[k] += INTERVAL
+        found = _height(coordinates, value, moved)
+        if found is None:
+            return None
+        rows.append((found.by_free - height.by_free) / INTERVAL)
+    hessian = np.stack(rows)
+    return _inverse_size((hessian + hessian.T) / 2.0)
 
 
 def _joint(height: Height) -> Floats:
@@ -255,7 +278,7 @@ _BOOTSTRAP_HINT = 'use method="bootstrap", or simplify the random part.'
 
 
 def _descend(coordinates: Coordinates, value: float, start: Floats, inverse: Floats) -> _Bottom:
-    """Minimise the deviance over the free coordinates by BFGS steps from a known curvature."""
+    """Minimise the deviance over the free coordinates by BFGS steps from a known curvature, looked at anew now and then."""
     free, height = start, _height(coordinates, value, start)
     if height is None:
         free = coordinates.start
@@ -263,7 +286,10 @@ def _descend(coordinates: Coordinates, value: float, start: Floats, inverse: Flo
     if height is None:
         raise ConvergenceError.build("The deviance of a profile cannot be computed.", hint=_BOOTSTRAP_HINT)
     fresh, n_idle = inverse, 0
-    for _ in range(MAX_STEPS):
+    for n_steps in range(MAX_STEPS):
+        renewed = _inverse_at(coordinates, value, free, height) if n_steps % RENEWAL == RENEWAL - 1 else None
+        if renewed is not None:
+            fresh = inverse = renewed
         step = -inverse @ height.by_free
         promise = -0.5 * float(height.by_free @ step)
         flat = bool(np.any(np.abs(free[coordinates.diagonal]) < SMALL)) and n_idle < MAX_IDLE

@@ -11,6 +11,7 @@ import pandas as pd
 
 from alliance_stats.errors import ModelError
 from alliance_stats.inference.boundary import NEGLIGIBLE, Reference
+from alliance_stats.inference.linear import left_out_note
 from alliance_stats.inference.nesting import spans
 from alliance_stats.mixed.design import DesignTerm
 from alliance_stats.mixed.encoder import INTERCEPT, FormulaicEncoder
@@ -245,6 +246,7 @@ def _notes(fit: LmmFit, table: pd.DataFrame, n_worse: int) -> tuple[str, ...]:
     likelihood = "restricted likelihoods (REML)" if fit.method == "REML" else "likelihoods (ML)"
     notes = [
         f"Model: {fit.formula}; {fit.n_obs} rows.",
+        *left_out_note(fit),
         f"Likelihood-ratio tests of {likelihood}, one random effect dropped at a time, slopes with their correlations.",
         "p-values are from mixtures of chi-squares, since a variance is not negative.",
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Literal, TypeAlias, get_args
@@ -111,6 +111,11 @@ def reference_grid(fit: LmmFit, by: Sequence[str], *, at: At, weights: GridWeigh
     if weights not in get_args(GridWeights):
         raise unknown_name(ModelError, "weighting", str(weights), get_args(GridWeights))
     predictors = predictors_of(fit)
+    if at is not None and not isinstance(at, Mapping):
+        raise ModelError.build(
+            f"at= is a {type(at).__name__}, not a mapping from predictors to values.",
+            hint='write it as at={"name": [1, 5]}.',
+        )
     given = {} if at is None else dict(at)
     for name in (*by, *given):
         require_predictor(predictors, name)
@@ -141,6 +146,19 @@ def reference_grid(fit: LmmFit, by: Sequence[str], *, at: At, weights: GridWeigh
         else:
             averaged.append(name)
     return ReferenceGrid(fit, predictors, tuple(by), conditions, cells, held, tuple(averaged), weights)
+
+
+def predictor_names(by: object) -> list[str]:
+    """Return the names in ``by`` as a list; a single name stands for itself."""
+    if isinstance(by, str):
+        return [by]
+    names: list[Any] = list(by) if isinstance(by, Iterable) else [by]
+    if not all(isinstance(name, str) for name in names):
+        raise ModelError.build(
+            f"by= takes names of predictors; something in this {type(by).__name__} is not text.",
+            hint='name one or more, as in by="arm" or by=["arm", "phase"].',
+        )
+    return names
 
 
 def require_predictor(predictors: Mapping[str, Predictor], name: str) -> None:

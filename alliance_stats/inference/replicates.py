@@ -18,6 +18,8 @@ Seed: TypeAlias = int | np.random.SeedSequence
 MAX_FAILED = 0.2
 """Share of failed replicates above which the others are no fair sample of what could have been."""
 
+_JOBS_HINT = "use n_jobs=1 for one process, -1 for as many as there are cores."
+
 CHUNKS_PER_WORKER = 8
 BAR_AFTER = 1.0
 """Seconds after which a progress bar is shown."""
@@ -78,9 +80,9 @@ def run_replicates(task: Task, n: int, seed: Seed, *, n_jobs: int, progress: boo
         If more than a fifth of the replicates fail.
     """
     seeds = spawned_seeds(seed, n)
-    _require_whole("n_jobs", n_jobs, at_least=-1)
+    _require_whole("n_jobs", n_jobs, at_least=-1, hint=_JOBS_HINT)
     if n_jobs == 0:
-        raise ModelError.build("n_jobs is 0.", hint="use 1 for one process, -1 for as many as there are cores.")
+        raise ModelError.build("n_jobs is 0.", hint=_JOBS_HINT)
     from tqdm import tqdm
 
     done: list[Replicate] = []
@@ -102,21 +104,20 @@ def run_replicates(task: Task, n: int, seed: Seed, *, n_jobs: int, progress: boo
 
 def spawned_seeds(seed: Seed, n: int) -> list[np.random.SeedSequence]:
     """Return n independent seeds that depend on ``seed`` only, also when it has spawned others before."""
-    _require_whole("n", n, at_least=2)
+    _require_whole("n", n, at_least=2, hint="use n=1000.")
     if isinstance(seed, np.random.SeedSequence):
         fresh = np.random.SeedSequence(seed.entropy, spawn_key=seed.spawn_key, pool_size=seed.pool_size)
         return fresh.spawn(n)
-    _require_whole("seed", seed, at_least=0)
+    _require_whole("seed", seed, at_least=0, hint="use seed=1, say; it makes the draws repeatable.")
     return np.random.SeedSequence(seed).spawn(n)
 
 
-def _require_whole(name: str, value: object, *, at_least: int) -> None:
+def _require_whole(name: str, value: object, *, at_least: int, hint: str) -> None:
     """Raise a ModelError if a count is not a whole number of some size."""
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     if not whole or value < at_least:  # type: ignore[operator]
-        raise ModelError.build(
-            f"{name} is {value!r}; it must be a whole number of {at_least} or more.", hint=f"for example {name}=1000."
-        )
+        shown = repr(value) if isinstance(value, (int, float, str)) or value is None else f"a {type(value).__name__}"
+        raise ModelError.build(f"{name} is {shown}; it must be a whole number of {at_least} or more.", hint=hint)
 
 
 def _chunks_done(task: Task, seeds: Sequence[np.random.SeedSequence], n_jobs: int) -> Iterator[list[Replicate]]:

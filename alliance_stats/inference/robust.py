@@ -209,7 +209,12 @@ def _label_codes(fit: LmmFit, labels: Any) -> Codes:
     """Return codes of the labels of the rows used, shape (n_rows,)."""
     values = labels if isinstance(labels, pd.Series | pd.Index | pd.Categorical) else np.asarray(labels)
     n_given, n_used = fit.design.n_given, fit.n_obs
-    if values.ndim != 1 or len(values) not in (n_given, n_used):
+    if values.ndim > 1:
+        raise DataError.build(
+            f"cluster has {values.ndim} dimensions; it is one label per row.",
+            hint="pass one column, as in frame['site'].",
+        )
+    if values.ndim == 0 or len(values) not in (n_given, n_used):
         raise DataError.build(
             f"cluster has {len(values) if values.ndim else 0} labels; the data have {n_given} rows, of which {n_used} are used.",
             hint="pass one label per row of the data that the model was fitted to.",

@@ -29,7 +29,14 @@ from alliance_stats.inference.linear import (
 )
 from alliance_stats.inference.marginal_means import estimable_rows
 from alliance_stats.inference.predictors import predictors_of
-from alliance_stats.inference.reference_grid import At, ReferenceGrid, mean_rows, reference_grid, require_predictor
+from alliance_stats.inference.reference_grid import (
+    At,
+    ReferenceGrid,
+    mean_rows,
+    predictor_names,
+    reference_grid,
+    require_predictor,
+)
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.levelsums import Floats
 from alliance_stats.result import Result
@@ -178,7 +185,7 @@ def slopes(
     """
     method = InferenceMethod(df, robust, cluster)
     require_method(fit, df=df, robust=robust, cluster=cluster)
-    names = [by] if isinstance(by, str) else list(by)
+    names = predictor_names(by)
     require_number(fit, variable)
     if variable in names:
         raise ModelError.build(

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
-from formulaic.errors import FactorEncodingError, FactorEvaluationError, FormulaicError
+from formulaic.errors import DataMismatchWarning, FactorEncodingError, FactorEvaluationError, FormulaicError
 
-from alliance_stats.errors import ColumnError, FormulaError
+from alliance_stats.columns import numeric_values
+from alliance_stats.errors import ColumnError, DataError, FormulaError, listing
 from alliance_stats.mixed.formula import formulaic_terms
 from alliance_stats.mixed.levelsums import Column
 
@@ -52,7 +54,7 @@ class NumericEncoder:
         """Return the columns for the rows of ``frame``."""
         known: dict[str, np.ndarray] = {}
         for name in {name for term in self.terms for name in term}:
-            known[name] = np.ascontiguousarray(frame[name].to_numpy(dtype=float, na_value=np.nan))
+            known[name] = np.ascontiguousarray(numeric_values(frame, name))
         columns: list[Column] = []
         for term in self.terms:
             column: Column = known[term[0]] if term else None
@@ -149,13 +151,32 @@ def _is_plain(term: Any, frame: pd.DataFrame) -> bool:
 def _materialise(formula: Any, frame: pd.DataFrame) -> Any:
     """Return formulaic's model matrix, with its errors in our words."""
     try:
-        return formula.get_model_matrix(frame, context={"np": np}, output="numpy", na_action="ignore")
+        with warnings.catch_warnings():
+            # formulaic would go on with zeros, as if the row were in the reference category, and print the categories.
+            warnings.simplefilter("error", DataMismatchWarning)
+            return formula.get_model_matrix(frame, context={"np": np}, output="numpy", na_action="ignore")
+    except DataMismatchWarning:
+        raise DataError.build(
+            f"The data hold categories that were not there when the model was fitted{_unknown_categories(formula, frame)}.",
+            hint="leave those rows out, or fit the model to data with all categories.",
+        ) from None
     except (FactorEvaluationError, FactorEncodingError, FormulaicError) as error:
         name = str(error).split("`")[1] if "`" in str(error) else "a term"
         raise FormulaError.build(
             f"The term '{name}' of the formula cannot be computed from the data.",
             hint="check its spelling and that its columns hold numbers; NumPy functions are called as np.log(x).",
         ) from None
+
+
+def _unknown_categories(spec: Any, frame: pd.DataFrame) -> str:
+    """Return which columns have categories that a fitted formula does not know, and in how many rows."""
+    found = []
+    for name, (_, state) in getattr(spec, "encoder_state", {}).items():
+        known = state.get("categories") if isinstance(state, dict) else None
+        if known is not None and name in frame.columns:
+            n = int((~frame[name].isin(list(known)) & frame[name].notna()).sum())
+            found += [f"'{name}' in {n} of {len(frame)} rows"] if n else []
+    return f" ({listing(found)})" if found else ""
 
 
 def _from_matrix(matrix: Any) -> Encoded:

@@ -148,7 +148,14 @@ def fit_design(design: Design, *, method: Method) -> LmmFit:
 
 def refit(fit: LmmFit, y: Any) -> LmmFit:
     """Return the fit of the same model to another outcome; see LmmFit.refit."""
-    outcome = np.ascontiguousarray(y, dtype=float)
+    try:
+        outcome = np.ascontiguousarray(y, dtype=float)
+    except (TypeError, ValueError):
+        # NumPy's message quotes the value.
+        raise DataError.build(
+            f"refit() needs {fit.n_obs} finite numbers, one for each row used; it got something that holds no numbers.",
+            hint="pass an outcome of numbers, without the rows that the fit left out.",
+        ) from None
     if outcome.shape != (fit.n_obs,) or not np.isfinite(outcome).all():
         raise DataError.build(
             f"refit() needs {fit.n_obs} finite numbers, one for each row used; it got {outcome.size}.",

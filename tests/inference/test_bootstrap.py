@@ -267,13 +267,14 @@ def test_the_bar_is_shown_on_stderr_when_wanted(
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
-    ({"n": 1}, r"n is 1(.|\n)*Hint: for example n=1000"),
+    ({"n": 1}, r"n is 1(.|\n)*Hint: use n=1000"),
     ({"n": 10.5}, "n is 10.5"),
     ({"n": True}, "n is True"),
     ({"seed": -1}, r"seed is -1(.|\n)*Hint"),
-    ({"seed": "monday"}, "seed is 'monday'"),
-    ({"n_jobs": 0}, r"n_jobs is 0(.|\n)*Hint: use 1"),
-    ({"n_jobs": 1.5}, r"n_jobs is 1\.5"),
+    ({"seed": "monday"}, r"seed is 'monday'(.|\n)*Hint: use seed=1"),
+    ({"seed": np.random.default_rng(1)}, "seed is a Generator; it must"),
+    ({"n_jobs": 0}, r"n_jobs is 0(.|\n)*Hint: use n_jobs=1"),
+    ({"n_jobs": 1.5}, r"n_jobs is 1\.5(.|\n)*Hint: use n_jobs=1"),
     ({"statistic": 3}, r"statistic= is a int(.|\n)*Hint: pass a function"),
     ({"statistic": lambda fit: fit.sigma}, r"returned a float(.|\n)*Hint: return a dict"),
     ({"statistic": lambda fit: {}}, "must return named numbers"),

@@ -210,7 +210,10 @@ def test_bad_arguments_are_named(means: MarginalMeans, arguments: dict[str, Any]
 
 
 def test_a_coefficient_that_is_not_there_is_named(fit: LmmFit) -> None:
-    with pytest.raises(ModelError, match=r"contrast 'x' 'aliance'(.|\n)*Hint: did you mean 'alliance'"):
+    with pytest.raises(
+        ModelError,
+        match=r"contrast 'x' names something that is not there. No coefficient 'aliance'(.|\n)*Hint: did you mean 'alliance'",
+    ):
         contrasts(fit, kind={"x": {"aliance": 1}})
 
 

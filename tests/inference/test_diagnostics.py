@@ -380,7 +380,7 @@ def test_groups_choose_whose_levels_are_left_out(fit: LmmFit) -> None:
             r"No grouping factor 'therapists'. Known: patient, therapist.*\n.*did you mean 'therapist'",
         ),
         ({"groups": []}, r"names no grouping factor(.|\n)*patient, therapist"),
-        ({"level": 95}, r"level 95 is not between 0 and 1(.|\n)*level=0.95"),
+        ({"level": 95}, r"level lies between 0 and 1, not at 95(.|\n)*level=0.95"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(fit: LmmFit, options: dict[str, Any], message: str) -> None:

@@ -133,7 +133,10 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ),
     ({"focal": "aliance", "moderator": "severity"}, r"'aliance'(.|\n)*Hint: did you mean 'alliance'"),
     ({"focal": "alliance", "moderator": "severty"}, r"'severty'(.|\n)*Hint: did you mean 'severity'"),
-    ({"focal": "alliance", "moderator": "alliance"}, r"'alliance' runs over its observed range(.|\n)*Hint"),
+    (
+        {"focal": "alliance", "moderator": "alliance"},
+        r"'alliance' is named as focal and as moderator(.|\n)*Hint: name two",
+    ),
     (
         {"focal": "alliance", "moderator": "severity", "at": {"severity": 3}},
         r"'severity' runs over(.|\n)*Hint: leave it out",
