@@ -218,7 +218,7 @@ def require_identified(design: Design) -> None:
             f"The formula '{design.formula.text}' has no random term.",
             hint="add one such as (1 | patient), or fit least squares with statsmodels.",
         )
-    if design.sigma is not None and not 0 < design.sigma < np.inf:
+    if design.sigma is not None and not _is_positive(design.sigma):
         raise ModelError.build(
             f"sigma is the known residual SD, a positive number; it is {design.sigma}.",
             hint="leave sigma out to estimate it; sigma=1 with weights 1 / v for known sampling variances v.",
@@ -242,3 +242,8 @@ def require_identified(design: Design) -> None:
                 hint="leave out a random slope (slopes = false in a column map) or the term; a level needs more rows than "
                 "random effects.",
             )
+
+
+def _is_positive(value: object) -> bool:
+    """Tell whether a value is a positive, finite number."""
+    return isinstance(value, int | float | np.number) and bool(0 < value < np.inf)

@@ -180,7 +180,7 @@ def test_sampling_errors_that_correlate_within_a_study() -> None:
     assert fit.criterion == pytest.approx(model.criterion(np.zeros(0)), abs=1e-8)
 
 
-@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf])
+@pytest.mark.parametrize("sigma", [0.0, -1.0, np.nan, np.inf, "1"])
 def test_a_sigma_that_is_no_positive_number_is_refused(sigma: float) -> None:
     with pytest.raises(
         ModelError, match=r"(?s)sigma is the known residual SD, a positive number.*Hint: leave sigma out"
