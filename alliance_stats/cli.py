@@ -1,7 +1,8 @@
-"""The command line: list and run the bundled studies, score a file of answers, check an instrument file."""
+"""The command line: run the bundled studies; check, convert and score files; list public data; check instrument files."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
@@ -72,6 +73,79 @@ def run_command(name: str, data: str | None, columns: str | None, out: str | Non
     click.echo(f"{len(run.tables)} {word}{place}; {run.seconds:.0f} s")
 
 
+@commands.command("check")
+@click.argument("file")
+@click.option(
+    "--patient", default="patient", show_default=True, metavar="COL", help="Column with the id of the patient."
+)
+@click.option("--session", default="session", show_default=True, metavar="COL", help="Column with the session's order.")
+@click.option("--therapist", metavar="COL", help="Column with the id of the therapist.")
+@click.option("--date", metavar="COL", help="Column with the date of the session.")
+@click.option("--json", "report", metavar="FILE", help="JSON file to write: all rules with their counts.")
+@click.option("--force", is_flag=True, help="Replace the JSON file if it exists.")
+def check_command(
+    file: str, patient: str, session: str, therapist: str | None, date: str | None, report: str | None, force: bool
+) -> int:
+    """Check the session table in FILE before anything is computed from it.
+
+    Prints what is broken, what is doubtful and what is good to know, with counts and without ids. Ends with 1 if something
+    is broken.
+    """
+    from alliance_stats.loaders.readers import read_table
+    from alliance_stats.loaders.session_check import check_sessions
+    from alliance_stats.loaders.sessions import id_columns, with_canonical_names
+
+    target = None if report is None else _free_target(report, "--json", force=force)
+    names = {"patient": patient, "session": session} | ({} if therapist is None else {"therapist": therapist})
+    frame = with_canonical_names(read_table(file, ids=id_columns(names), exempt=(patient, session)), names)
+    found = check_sessions(frame, date=date)
+    if target is not None:
+        _write_whole(json.dumps(found.to_dict(), indent=1) + "\n", target)
+    for level, n, n_of, unit, sentence in found.tidy()[["level", "n", "n_of", "unit", "finding"]].itertuples(
+        index=False
+    ):
+        click.echo(f"{click.style(level, bold=True)}: {sentence} {n} of {n_of} {unit}.")
+    for note in found.notes:
+        click.echo(note)
+    click.echo(f"{found.n_errors} errors, {found.n_doubts} doubts" + ("" if target is None else f": {_shown(target)}"))
+    return 1 if found.n_errors else 0
+
+
+@commands.command("convert")
+@click.argument("source", metavar="IN")
+@click.argument("out")
+@click.option("--force", is_flag=True, help="Replace the output file if it exists.")
+def convert_command(source: str, out: str, force: bool) -> None:
+    """Convert the table in IN to the format of the file OUT, told by its ending.
+
+    Labels of columns and values, levels of measurement and reasons of missing answers are kept.
+    """
+    from alliance_stats.loaders.leading_zeros import read_keeping_zeros
+    from alliance_stats.loaders.writers import write_sessions
+
+    target = _free_target(out, "OUT", force=force)
+    frame = read_keeping_zeros(source)
+    written = write_sessions(frame, target, overwrite=force)
+    for note in frame.attrs.get("notes", ()):
+        click.echo(note)
+    click.echo(f"{len(frame)} rows, {frame.shape[1]} columns: {_shown(written.resolve())}")
+
+
+@commands.command("datasets")
+def datasets_command() -> None:
+    """List the public data sets that fetch_dataset() can get."""
+    from alliance_stats.loaders.datasets import list_datasets
+
+    columns = ["name", "title", "level", "rows", "simulated", "licence", "citation"]
+    listed = list_datasets()[columns].astype(object)
+    for name, title, level, rows, simulated, licence, citation in listed.itertuples(index=False, name=None):
+        click.echo(click.style(name, bold=True))
+        size = f"{rows} rows" if isinstance(rows, int) else "Rows unknown"
+        about = f"{size}, one per {level}{', simulated' if simulated else ''}"
+        for text in (title, about, f"Licence: {licence}", f"Cite: {citation}"):
+            click.echo(textwrap.fill(text, width=100, initial_indent="  ", subsequent_indent="  "))
+
+
 @commands.command("score")
 @click.argument("file")
 @click.option("--instrument", required=True, metavar="KEY", help="Instrument, for example wai_sr.")
@@ -91,9 +165,7 @@ def score_command(
     from alliance_stats.loaders.readers import read_table
     from alliance_stats.scales.scoring import score
 
-    target = Path(out).expanduser()
-    if target.exists() and not force:
-        raise FileError.build(f"'{out}' exists.", hint="give another --out, or replace it with --force.")
+    target = _free_target(out, "--out", force=force)
     columns = [str(column) for column in read_table(file).columns]
     prefix, _, suffix = items.partition("{}")
     kept = [name for name in columns if not _is_item(name, prefix, suffix)]
@@ -192,6 +264,14 @@ def _is_item(name: str, prefix: str, suffix: str) -> bool:
     """Tell whether a column is an item: the pattern's texts around a number."""
     number = name.removeprefix(prefix).removesuffix(suffix)
     return name == f"{prefix}{number}{suffix}" and number.isdigit()
+
+
+def _free_target(name: str, option: str, *, force: bool) -> Path:
+    """Return the path of a file to write, which may exist only if it is to be replaced."""
+    target = Path(name).expanduser()
+    if target.exists() and not force:
+        raise FileError.build(f"'{name}' exists.", hint=f"give another {option}, or replace it with --force.")
+    return target
 
 
 def _write_whole(text: str, target: Path) -> None:

@@ -47,7 +47,8 @@ def shown(rule: str, frame: pd.DataFrame) -> Rows | None:
         tokens = _tokens(rule)
         value, rest = _either(tokens, frame)
         return None if rest else value
-    except _UnknownRuleError:
+    # Parentheses nested a thousand deep are no rule that REDCap shows anyone.
+    except (_UnknownRuleError, RecursionError):
         return None
 
 

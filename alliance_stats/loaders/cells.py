@@ -17,6 +17,7 @@ MissingCodes = Sequence[str | float]
 """Further cells that count as missing, for example ``[-99, "refused"]``."""
 
 _WHOLE_NUMBER = r"-?(?:0|[1-9]\d{0,17})"
+_DIGITS_THAT_COUNT = r"[+-]?(?:\d{16,}|0\d+)"
 _LARGEST_EXACT_FLOAT = 2.0**53
 
 
@@ -112,35 +113,37 @@ def tidy_cells(
     """
     id_columns, spared, settled = set(ids), set(exempt), set(as_read)
     notes: list[str] = []
-    columns: dict[str, pd.Series] = {}
+    changed: dict[str, pd.Series] = {}
     n_marked = 0
-    for name in frame.columns:
+    for name, kind in frame.dtypes.items():
         codes = () if name in spared else missing
+        text = isinstance(kind, pd.StringDtype) or kind == np.dtype(object)
+        # Most columns of most files hold plain numbers, and some files have very many.
+        if name in settled or not (text or codes or name in id_columns):
+            continue
         column = frame[name]
-        if name in settled:
-            marked = 0
-        elif name in id_columns and _is_text(column):
+        if name in id_columns and text:
             column, marked, said = _id_column(column, codes)
             notes += [f"Column '{name}': {sentence}" for sentence in said]
-        elif _is_text(column):
+        elif text:
             column, marked = _text_column(column, codes)
         else:
             column, marked = _number_column(column, codes)
             column = _whole_ids(column) if name in id_columns else column
-        columns[name] = column
+        changed[str(name)] = column
         n_marked += marked
     if missing:
         notes.append(f"{n_marked} cells hold one of the {len(missing)} given codes for missing and count as missing.")
+    if not changed:
+        return frame, notes
+    columns = {name: changed[name] if name in changed else frame[name] for name in frame.columns}
     return pd.DataFrame(columns, index=frame.index, copy=False), notes
-
-
-def _is_text(column: pd.Series) -> bool:
-    """Tell whether the column may hold text."""
-    return isinstance(column.dtype, pd.StringDtype) or column.dtype == object
 
 
 def _numeric_codes(codes: MissingCodes) -> list[float]:
     """Return the codes that are numbers, whether given as number or as text."""
+    if not codes:
+        return []
     numbers = pd.to_numeric(pd.Series(list(codes), dtype=object), errors="coerce").to_numpy(dtype=float)
     return [float(number) for number in numbers if np.isfinite(number)]
 
@@ -193,16 +196,25 @@ def _spread(levels: pd.Series, codes: np.ndarray, index: pd.Index) -> pd.Series:
 
 def _text_column(column: pd.Series, codes: MissingCodes) -> tuple[pd.Series, int]:
     """Return the column with missing cells marked, as numbers if every cell is one, and the count of coded cells."""
-    level_codes, levels, _ = _levels(column)
-    levels, coded = _without_codes(levels, codes)
+    level_codes, found, padded = _levels(column)
+    levels, coded = _without_codes(found, codes)
     known = levels.notna()
     numbers = pd.to_numeric(levels, errors="coerce")
-    if bool(known.any()) and bool(numbers[known].notna().all()) and not _holds_truth_values(levels[known]):
+    plain = bool(known.any()) and bool(numbers[known].notna().all()) and not _holds_truth_values(levels[known])
+    if plain and not _loses_digits(levels[known]):
         levels = numbers
+    elif isinstance(column.dtype, pd.StringDtype) and not padded and bool(known.all()):
+        return column, 0
     else:
         levels = levels.infer_objects()
     counted = int(coded[level_codes[level_codes >= 0]].sum())
     return _spread(levels, level_codes, column.index), counted
+
+
+def _loses_digits(levels: pd.Series) -> bool:
+    """Tell whether a level is text that a number would change: leading zeros, or more digits than a number holds."""
+    texts = levels[[isinstance(level, str) for level in levels]].astype("str")
+    return bool(texts.str.fullmatch(_DIGITS_THAT_COUNT).any())
 
 
 def _holds_truth_values(levels: pd.Series) -> bool:

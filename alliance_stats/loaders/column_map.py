@@ -43,7 +43,7 @@ def list_column_maps() -> pd.DataFrame:
     --------
     >>> from alliance_stats.loaders.column_map import list_column_maps
     >>> list(list_column_maps()["name"])
-    ['aipsych_eval', 'esconv', 'therapist_statements']
+    ['acitelli', 'aipsych_eval', 'annomi', 'esconv', 'reframed', 'therapist_statements']
     """
     fields = ["study", "title", "level", "simulated"]
     names = _shipped_names()

@@ -16,6 +16,8 @@ Code: TypeAlias = float | str
 
 Measure: TypeAlias = Literal["nominal", "ordinal", "scale", ""]
 
+_MEASURES: Mapping[str, Measure] = {"nominal": "nominal", "ordinal": "ordinal", "scale": "scale", "": ""}
+
 _KEY = "labels"
 
 
@@ -129,18 +131,25 @@ def read_labels(text: str) -> dict[str, ColumnLabels]:
         return {
             str(name): ColumnLabels(
                 label=str(own.get("label", "")),
-                value_labels=tuple((code, str(label)) for code, label in own.get("value_labels", ())),
-                measure=own.get("measure", ""),
-                missing=tuple((low, high) for low, high in own.get("missing", ())),
+                value_labels=tuple((_code(code), str(label)) for code, label in own.get("value_labels", ())),
+                measure=_MEASURES[own.get("measure", "")],
+                missing=tuple((_code(low), _code(high)) for low, high in own.get("missing", ())),
                 format=str(own.get("format", "")),
             )
             for name, own in json.loads(text).items()
         }
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise DataError.build(
             "The labels that go with these data are not in the form that write_sessions() gives them.",
             hint="write the file again, or remove the labels beside it.",
         ) from None
+
+
+def _code(given: Any) -> Code:
+    """Return a code, or raise a TypeError if it is neither number nor text."""
+    if isinstance(given, bool) or not isinstance(given, int | float | str):
+        raise TypeError("code")
+    return given
 
 
 def with_labels(frame: pd.DataFrame, known: Mapping[str, ColumnLabels]) -> pd.DataFrame:

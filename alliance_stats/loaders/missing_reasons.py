@@ -11,12 +11,15 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import one_column
+from alliance_stats.errors import DataError
 from alliance_stats.loaders.labels import Code, ColumnLabels, labels_of, plain_code
 
 ROW_KEYS: tuple[str, ...] = ("patient", "session", "rater", "dyad", "role")
 """Columns that name a row of a session table, as far as they exist."""
 
 _KEY = "missing_reasons"
+_PLAIN = 1e15
+"""Whole numbers from here on have another text as decimals than as integers."""
 
 
 def missing_reasons(frame: pd.DataFrame, column: str) -> pd.Series:
@@ -85,11 +88,13 @@ def with_reasons(
     canonical = {column: name for name, column in names.items()}
     kept = frame.copy(deep=False)
     kept.attrs = dict(frame.attrs)
+    every = [rows for by_code in reasons.values() for rows in by_code.values()]
+    coded = np.unique(np.concatenate(every)) if every else np.zeros(0, dtype=np.int64)
+    keys = [name for name in frame.columns if canonical.get(name, name) in ROW_KEYS]
+    named = row_names(frame[keys].iloc[coded].rename(columns=canonical))
     plain = {
         canonical.get(column, column): [
-            [code, _packed(row_names(frame.iloc[rows].rename(columns=canonical)))]
-            for code, rows in by_code.items()
-            if len(rows)
+            [code, _packed(named[np.searchsorted(coded, rows)])] for code, rows in by_code.items() if len(rows)
         ]
         for column, by_code in reasons.items()
     }
@@ -120,6 +125,36 @@ def with_reasons_text(frame: pd.DataFrame, text: str) -> pd.DataFrame:
     return kept
 
 
+def require_reasons(text: str, n_rows: int) -> None:
+    """Raise a DataError unless the text holds reasons as `reasons_text` gives them, for at most so many rows.
+
+    Parameters
+    ----------
+    text : str
+        From a file.
+    n_rows : int
+        Rows of its table.
+    """
+    try:
+        for by_code in json.loads(text or "{}").values():
+            for code, rows in by_code:
+                unpacking = zlib.decompressobj()
+                # Packed text may unpack to a thousand times its length.
+                found = unpacking.decompress(b64decode(rows, validate=True), 8 * n_rows + 1)
+                if (
+                    not isinstance(code, int | float | str)
+                    or len(found) % 8
+                    or len(found) > 8 * n_rows
+                    or not unpacking.eof
+                ):
+                    raise ValueError("rows")
+    except (ValueError, TypeError, AttributeError, RecursionError, zlib.error):
+        raise DataError.build(
+            "The reasons of missing answers that go with these data are not in the form that write_sessions() gives them.",
+            hint="write the file again, or remove the labels beside it.",
+        ) from None
+
+
 def reason_counts(frame: pd.DataFrame) -> dict[str, dict[Code, int]]:
     """Return, for each column, how many cells of each code are missing in the rows the frame still has."""
     counts: dict[str, dict[Code, int]] = {}
@@ -131,8 +166,9 @@ def reason_counts(frame: pd.DataFrame) -> dict[str, dict[Code, int]]:
 
 
 def kept_reasons(frame: pd.DataFrame) -> int:
-    """Return how many cells had a code when the frame was read."""
-    return sum(len(rows) for by_code in _stored(frame).values() for _, rows in by_code)
+    """Return how many cells of the columns that the frame still has had a code when it was read."""
+    stored = {column: by_code for column, by_code in _stored(frame).items() if column in frame.columns}
+    return sum(len(rows) for by_code in stored.values() for _, rows in by_code)
 
 
 def row_names(frame: pd.DataFrame) -> np.ndarray:
@@ -150,6 +186,8 @@ def row_names(frame: pd.DataFrame) -> np.ndarray:
 def _as_text(column: pd.Series) -> pd.Series:
     """Return ids or session numbers as text, the same for 1, 1.0 and "1"."""
     if pd.api.types.is_float_dtype(column):
+        if bool((column.abs() < _PLAIN).all()) and bool((column == column.round()).all()):
+            return column.astype("int64").astype("str")
         return column.map(plain_code, na_action="ignore").astype("str")
     return column.astype("str")
 

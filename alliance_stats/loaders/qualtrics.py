@@ -20,6 +20,7 @@ from alliance_stats.loaders.missing_reasons import with_reasons
 from alliance_stats.loaders.readers import read_table
 from alliance_stats.loaders.reshape import to_long
 from alliance_stats.loaders.sessions import canonical_sessions
+from alliance_stats.loaders.text_layout import long_cells
 
 IDENTIFYING = (
     "IPAddress",
@@ -152,7 +153,8 @@ def _header_rows(file: Path, names: Sequence[str]) -> tuple[dict[str, str], dict
     """Return question text and import id of each column, from the second and third header row."""
     text = file.read_bytes().decode("utf-8-sig", errors="replace")
     reader = csv.reader(text.splitlines(keepends=True), delimiter="\t" if "\t" in text.split("\n", 1)[0] else ",")
-    rows = [row for row, _ in zip((row for row in reader if any(row)), range(3), strict=False)]
+    with long_cells():
+        rows = [row for row, _ in zip((row for row in reader if any(row)), range(3), strict=False)]
     if len(rows) < 3 or not any('"ImportId"' in cell for cell in rows[2]):
         raise _no_header(file.name)
     header = [cell.strip() for cell in rows[0]]
@@ -165,7 +167,7 @@ def _import_id(cell: str) -> str:
     """Return the import id of a cell of the third header row."""
     try:
         return str(json.loads(cell).get("ImportId", ""))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 

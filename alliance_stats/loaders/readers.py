@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -16,12 +17,14 @@ from alliance_stats.loaders.missing_reasons import with_reasons, with_reasons_te
 from alliance_stats.loaders.reading import Reading
 from alliance_stats.loaders.sidecar import applied, read_sidecar, sidecar_path, text_columns
 from alliance_stats.loaders.statistical import read_statistical
+from alliance_stats.loaders.text_hints import text_notes
 from alliance_stats.loaders.workbooks import hidden_labels, read_workbook
 
 Suffix = Literal[".csv", ".tsv", ".xlsx", ".ods", ".sav", ".zsav", ".por", ".dta", ".sas7bdat", ".xpt", ".parquet"]
 """Endings of the files that can be read."""
 
 _WORKBOOKS = (".xlsx", ".ods")
+_LONGEST_NAME = 80
 
 
 def read_table(
@@ -76,22 +79,17 @@ def read_table(
     alliance_stats.errors.FileError: There is no file 'ratings.docx'.
     Hint: check the spelling and the folder.
     """
-    file = _existing_file(Path(path))
     codes = _codes(missing)
-    suffix = file.suffix.lower()
-    if sheet is not None and suffix not in _WORKBOOKS:
-        raise FileError.build(f"{file.name} has no sheets.", hint="leave out sheet=, or pass an .xlsx workbook.")
-    try:
+    with file_errors(Path(path)):
+        file = existing_file(Path(path))
+        if sheet is not None and file.suffix.lower() not in _WORKBOOKS:
+            raise FileError.build(f"{file.name} has no sheets.", hint="leave out sheet=, or pass an .xlsx workbook.")
         reading = _read(file, ids, sheet).without_empty_rows()
-    except OSError as problem:
-        raise FileError.build(
-            f"{file.name} cannot be opened ({type(problem).__name__}).",
-            hint="check the permissions, and close the program that holds the file.",
-        ) from None
     if len(reading.frame) == 0:
         raise FileError.build(f"{file.name} has no rows with cells.", hint="check that the export finished.")
     frame, changed = tidy_cells(reading.frame, ids=ids, missing=codes, exempt=exempt, as_read=reading.as_read)
-    frame.attrs = {"notes": (*reading.notes, *changed)}
+    hints = text_notes(frame, {*ids, *reading.as_read})
+    frame.attrs = {"notes": (*reading.notes, *changed, *hints)}
     frame = with_reasons_text(with_labels(frame, reading.labels), reading.reasons_text)
     return with_reasons(frame, reading.reasons, row_names or {}) if reading.reasons else frame
 
@@ -115,14 +113,48 @@ def _delimited(file: Path, ids: Collection[str]) -> Reading:
     if not beside.is_file():
         frame, notes = read_delimited(file, text_columns=ids)
         return Reading(frame, tuple(notes))
-    sidecar = read_sidecar(beside.read_text(encoding="utf-8"), file.name)
+    sidecar = read_sidecar(beside.read_bytes(), file.name)
     frame, notes = read_delimited(file, text_columns={*ids, *text_columns(sidecar)})
     plain = Reading(frame, (*notes, f"Labels and types of columns were taken from {beside.name}."))
     return applied(plain, sidecar)
 
 
-def _existing_file(path: Path) -> Path:
-    """Return the path, or raise a FileError that tells why it cannot be read."""
+@contextmanager
+def file_errors(path: Path) -> Iterator[None]:
+    """Turn refusals of the system into FileErrors.
+
+    Parameters
+    ----------
+    path : Path
+        The file that is read.
+    """
+    try:
+        yield
+    except OSError as problem:
+        raise FileError.build(
+            f"{path.name[:_LONGEST_NAME]} cannot be opened ({type(problem).__name__}).",
+            hint="check the permissions, and close the program that holds the file.",
+        ) from None
+    except MemoryError:
+        raise FileError.build(
+            f"{path.name} does not fit into the memory, or says that it holds far more than it does.",
+            hint="check that the export finished; a large file fits better as .parquet.",
+        ) from None
+
+
+def existing_file(path: Path) -> Path:
+    """Return the path of a file that can be read.
+
+    Parameters
+    ----------
+    path : Path
+        Its ending tells the format.
+
+    Raises
+    ------
+    FileError
+        If it is a folder or missing, has an unknown ending, or no bytes.
+    """
     if path.is_dir():
         raise FileError.build(f"'{path.name}' is a folder.", hint="pass the path of a file in it.")
     if not path.is_file():

@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import ColumnError, DataError, FileError, listing, unknown_name
+from alliance_stats.errors import ColumnError, DataError, listing, unknown_name
 from alliance_stats.loaders.branching import shown
 from alliance_stats.loaders.cells import tidy_cells
 from alliance_stats.loaders.delimited import read_delimited
 from alliance_stats.loaders.labels import Code, ColumnLabels, with_labels
 from alliance_stats.loaders.missing_reasons import with_reasons
+from alliance_stats.loaders.readers import existing_file, file_errors
 from alliance_stats.loaders.redcap_dictionary import Field, labels_of_fields, read_dictionary
 from alliance_stats.loaders.sessions import canonical_sessions
 
@@ -115,12 +116,10 @@ def read_redcap(
 
 def _export(path: Path) -> pd.DataFrame:
     """Return the export with every cell as text, missing where it is empty."""
-    if not path.is_file():
-        raise FileError.build(f"There is no file '{path.name}'.", hint="check the spelling and the folder.")
-    if path.stat().st_size == 0:
-        raise FileError.build(f"{path.name} is empty (0 bytes).", hint="check that the export finished.")
-    names = list(read_delimited(path)[0].columns)
-    table = read_delimited(path, text_columns=names)[0].astype("str")
+    with file_errors(path):
+        file = existing_file(path)
+        names = list(read_delimited(file)[0].columns)
+        table = read_delimited(file, text_columns=names)[0].astype("str")
     return table.mask(table.apply(lambda column: column.str.strip()) == "")
 
 
@@ -153,6 +152,10 @@ def _sessions(
         rows = np.flatnonzero(named)
         if not rows.size and INSTANCE in table.columns:
             rows = np.flatnonzero(filled & table[INSTANCE].notna().to_numpy())
+        if rows.size and INSTANCE not in table.columns:
+            raise ColumnError.missing(
+                [INSTANCE], table.columns, hint="export the data again; that column is made by REDCap."
+            )
         if rows.size:
             return rows, _whole(table[INSTANCE], rows, INSTANCE), f"Sessions are the repetitions of the form '{form}'."
     if EVENT in table.columns:

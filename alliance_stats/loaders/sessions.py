@@ -21,6 +21,30 @@ from alliance_stats.loaders.cells import MissingCodes, count_numbers
 from alliance_stats.loaders.labels import renamed_labels, with_labels
 from alliance_stats.loaders.readers import read_table
 
+_RANK = "groupby('patient')['date'].rank('dense')"
+_TEXT_SESSIONS = (
+    (
+        r"\d{4}-\d{2}-\d{2}(?:[T ].*)?",
+        "dates as text",
+        f"read the file with pandas, add a column with the order, frame.{_RANK}, and name that column.",
+    ),
+    (
+        r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}(?: .*)?",
+        "dates as text",
+        f"read the file with pandas, make them dates with pd.to_datetime(..., dayfirst=...), add their order, frame.{_RANK}, "
+        "and name that column.",
+    ),
+    (
+        r"\D+\d+",
+        "text that ends in a number",
+        r"keep the number only: frame['session'].str.extract(r'(\d+)$'), or export codes instead of labels.",
+    ),
+    (
+        r"\D+",
+        "text",
+        "correct those cells: export the codes of the sessions instead of their labels, or number them in the file.",
+    ),
+)
 _ROW_KEYS = ("patient", "session", "rater", "dyad", "role")
 
 
@@ -178,7 +202,7 @@ def canonical_sessions(
     DataFrame
         A session table.
     """
-    renamed = _renamed(frame, names)
+    renamed = with_canonical_names(frame, names)
     notes = check_session_table(renamed, row_key=row_key, per_patient=per_patient)
     if "session" in renamed.columns and not per_patient:
         # The check has found whole numbers, also where they are stored as decimals or text.
@@ -234,8 +258,21 @@ def check_session_table(
     return _notes(frame, order)
 
 
-def _renamed(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
-    """Return the frame with canonical names."""
+def with_canonical_names(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:
+    """Return the frame with canonical names.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As read.
+    names : mapping of str to str
+        Canonical name to column.
+
+    Raises
+    ------
+    ColumnError
+        If a column is missing, is named twice, or has to take a name that another column has.
+    """
     require_named_columns(frame, names.values(), hint="pass the name as the file spells it.")
     again = [column for column in names.values() if list(names.values()).count(column) > 1]
     if again:
@@ -267,12 +304,24 @@ def _require_patients(frame: pd.DataFrame) -> None:
 
 
 def _require_no_dates(frame: pd.DataFrame) -> None:
-    """Raise a DataError if sessions are dates."""
-    if pd.api.types.is_datetime64_any_dtype(frame["session"]):
+    """Raise a DataError if sessions are dates or text, with the way to an order of sessions."""
+    column = frame["session"]
+    if pd.api.types.is_datetime64_any_dtype(column):
         raise DataError.build(
             "Column 'session' holds dates; it must hold whole numbers, the order of sessions.",
             hint="turn dates into an order first, for example frame.groupby('patient')['date'].rank('dense').",
         )
+    if pd.api.types.is_numeric_dtype(column):
+        return
+    cells = column.dropna().astype("str").str.strip()
+    n_text = int(pd.to_numeric(cells, errors="coerce").isna().sum())
+    for pattern, what, hint in _TEXT_SESSIONS:
+        if n_text and int(cells.str.fullmatch(pattern).sum()) == n_text:
+            raise ColumnError.build(
+                f"Column 'session' should hold numbers; {n_text} of {len(frame)} cells are {what}. It must hold whole numbers, "
+                "the order of sessions.",
+                hint=hint,
+            )
 
 
 def _require_one_row_each(frame: pd.DataFrame, keys: list[str]) -> None:
@@ -296,6 +345,9 @@ def _notes(frame: pd.DataFrame, order: np.ndarray | None) -> tuple[str, ...]:
     codes = {name: group_codes(frame, name) for name in groups}
     parts += [_counted(n_levels, name) for name, (_, n_levels) in codes.items()]
     notes = [f"{_counted(len(frame), 'row')}: {listing(parts, 8)}."]
+    notes += [
+        said for name in ("patient", "therapist") if name in frame.columns and (said := _case_note(frame[name], name))
+    ]
     if "therapist" in frame.columns:
         therapists = codes["therapist"][0]
         n_unknown = int((therapists < 0).sum())
@@ -303,6 +355,19 @@ def _notes(frame: pd.DataFrame, order: np.ndarray | None) -> tuple[str, ...]:
         notes += [f"{_counted(n_unknown, 'row')} without a therapist."] if n_unknown else []
         notes += [f"{_counted(n_several, 'patient')} with more than one therapist."] if n_several else []
     return tuple(notes)
+
+
+def _case_note(column: pd.Series, name: str) -> str:
+    """Return a sentence on ids that differ from others in capitals only, empty if there are none."""
+    if pd.api.types.is_numeric_dtype(column):
+        return ""
+    ids = pd.Series(column.dropna().astype("str").unique(), dtype="str")
+    n_same = len(ids) - ids.str.casefold().nunique()
+    return (
+        f"Ids of {name}s that differ from another in capitals only: {n_same}; they count as different."
+        if n_same
+        else ""
+    )
 
 
 def _with_several(patients: np.ndarray, therapists: np.ndarray) -> int:

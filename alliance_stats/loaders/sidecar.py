@@ -12,7 +12,7 @@ import pandas as pd
 from alliance_stats.errors import FileError
 from alliance_stats.loaders.cells import MISSING_MARKS
 from alliance_stats.loaders.labels import ColumnLabels, labels_of, labels_text, read_labels
-from alliance_stats.loaders.missing_reasons import reasons_text
+from alliance_stats.loaders.missing_reasons import reasons_text, require_reasons
 from alliance_stats.loaders.reading import Reading
 
 FORM = "alliance-stats labels 1"
@@ -67,7 +67,7 @@ def _kind(column: pd.Series) -> str:
     return "" if pd.api.types.is_numeric_dtype(column) else "text"
 
 
-def read_sidecar(text: str, file_name: str) -> Sidecar:
+def read_sidecar(text: str | bytes, file_name: str) -> Sidecar:
     """Return the sidecar that `Sidecar.to_text` wrote.
 
     Raises
@@ -77,6 +77,8 @@ def read_sidecar(text: str, file_name: str) -> Sidecar:
     """
     try:
         parts = json.loads(text)
+        # Half of a surrogate pair can be written in JSON and in no file.
+        json.dumps(parts, ensure_ascii=False).encode("utf-8")
         if parts["form"] != FORM:
             raise KeyError("form")
         return Sidecar(
@@ -85,7 +87,7 @@ def read_sidecar(text: str, file_name: str) -> Sidecar:
             {str(name): str(kind) for name, kind in parts["types"].items()},
             tuple(str(name) for name in parts["escaped"]),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FileError.build(
             f"The labels that go with {file_name} are not in the form that write_sessions() gives them.",
             hint="write the file again with write_sessions(), or remove the labels.",
@@ -93,11 +95,26 @@ def read_sidecar(text: str, file_name: str) -> Sidecar:
 
 
 def applied(reading: Reading, sidecar: Sidecar) -> Reading:
-    """Return a reading with what the sidecar says about its columns."""
+    """Return a reading with what the sidecar says about its columns.
+
+    Raises
+    ------
+    FileError
+        If a column does not hold what the sidecar says.
+    """
     known = {name: own for name, own in sidecar.labels.items() if name in reading.frame.columns}
+    require_reasons(sidecar.reasons, len(reading.frame))
+    try:
+        frame = typed(reading.frame, sidecar)
+    # The errors of pandas quote the cell.
+    except (ValueError, TypeError, OverflowError):
+        raise FileError.build(
+            "The types in the labels that go with the file do not fit its cells: dates that are none, or truth values.",
+            hint="the table was changed after write_sessions() wrote it: write it again, or remove the labels.",
+        ) from None
     return replace(
         reading,
-        frame=typed(reading.frame, sidecar),
+        frame=frame,
         labels=known,
         reasons_text=sidecar.reasons,
         as_read=tuple(text_columns(sidecar)),
@@ -129,6 +146,8 @@ def typed(frame: pd.DataFrame, sidecar: Sidecar) -> pd.DataFrame:
 def _truth(column: pd.Series) -> pd.Series:
     """Return a column of truth values, with missing ones in a type that can hold them."""
     known = column.map({"True": True, "False": False, True: True, False: False})
+    if bool((known.isna() & column.notna()).any()):
+        raise ValueError("truth")
     return known.astype(bool if bool(known.notna().all()) else "boolean")
 
 

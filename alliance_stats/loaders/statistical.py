@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import FileError
+from alliance_stats.errors import AllianceStatsError, FileError
 from alliance_stats.loaders.cells import header_names, named_columns
 from alliance_stats.loaders.labels import Code, ColumnLabels, labels_of
-from alliance_stats.loaders.missing_reasons import declared_missing, reasons_text
+from alliance_stats.loaders.missing_reasons import declared_missing, reasons_text, require_reasons
 from alliance_stats.loaders.progress import waiting
 from alliance_stats.loaders.reading import Reading
 from alliance_stats.loaders.sidecar import WRITTEN
+from alliance_stats.loaders.statistical_headers import require_plausible, require_room
 
 _MAGIC: dict[str, tuple[bytes, ...]] = {
     ".sav": (b"$FL2", b"$FL3"),
@@ -69,6 +70,7 @@ def read_statistical(path: Path) -> Reading:
             f"{path.name} does not begin like a {_PROGRAM[suffix]} file, whatever its name says.",
             hint="give the file the ending of its format, or export it again.",
         )
+    require_plausible(path)
     with waiting(f"reading {path.name}"):
         reading = _open(path, _parquet if suffix == ".parquet" else _labelled)
     names = header_names(list(reading.frame.columns), path.name)
@@ -160,7 +162,7 @@ def _dates(column: pd.Series) -> pd.Series:
     """Return days that the file stores as dates without a time as dates; any other column as it is."""
     if column.dtype != object or pd.api.types.infer_dtype(column, skipna=True) != "date":
         return column
-    return pd.to_datetime(column)
+    return pd.to_datetime(column).dt.as_unit("us")
 
 
 def _without_letters(column: pd.Series) -> tuple[pd.Series, dict[Code, np.ndarray]]:
@@ -181,12 +183,22 @@ def _parquet(path: Path) -> Reading:
     """Return the rows of a parquet file; a named index becomes columns."""
     if find_spec("pyarrow") is None:
         raise FileError.build("Reading parquet needs pyarrow.", hint='pip install "alliance-stats[parquet]".')
+    from pyarrow import array
+    from pyarrow.parquet import read_metadata
+
+    stated = read_metadata(path)
+    require_room(path, n_rows=stated.num_rows, n_columns=stated.num_columns)
     frame = pd.read_parquet(path, engine="pyarrow")
+    for name in frame.columns:
+        if pd.api.types.is_string_dtype(frame[name]):
+            # Text that is no UTF-8 would break off later, in a message that quotes it.
+            array(frame[name]).validate(full=True)
     named = [name for name in frame.index.names if name is not None]
     attrs, labelled = dict(frame.attrs), WRITTEN in frame.attrs
     frame = frame.reset_index() if named else frame.reset_index(drop=True)
     frame.attrs = attrs
     texts = tuple(str(name) for name in frame.columns if pd.api.types.is_string_dtype(frame[name]))
+    require_reasons(reasons_text(frame), len(frame))
     return Reading(frame, (), labels_of(frame), reasons_text=reasons_text(frame), as_read=texts if labelled else ())
 
 
@@ -194,7 +206,7 @@ def _open(path: Path, reader: Callable[[Path], Reading]) -> Reading:
     """Return what the reader returns; whatever it raises becomes a FileError without its text."""
     try:
         return reader(path)
-    except FileError:
+    except (AllianceStatsError, MemoryError):
         raise
     # The readers raise errors of C libraries whose classes and texts vary; the texts may hold cells.
     except Exception as problem:

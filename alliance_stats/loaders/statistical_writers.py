@@ -12,9 +12,12 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import AllianceStatsWarning, FileError
-from alliance_stats.loaders.labels import Code, ColumnLabels, labels_of, plain_code
+from alliance_stats.loaders.label_limits import LabelLimits, fitted_labels
+from alliance_stats.loaders.labels import Code, ColumnLabels, plain_code
 from alliance_stats.loaders.missing_reasons import kept_reasons, reason_codes, reason_counts
 
+_SPSS = LabelLimits("SPSS", column_label=256, value_label=120)
+_STATA = LabelLimits("Stata", column_label=80, value_label=32_000, in_bytes=False, text_values=False)
 _FIRST_CODE = -901
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -31,7 +34,7 @@ def write_spss(frame: pd.DataFrame, path: Path) -> None:
     """
     import pyreadstat
 
-    known = labels_of(frame)
+    known = fitted_labels(frame, _SPSS)
     cells = _cells(frame)
     for column, counts in reason_counts(frame).items():
         letters = [code for code in counts if isinstance(code, str) and not _is_text(frame[column])]
@@ -68,7 +71,7 @@ def write_stata(frame: pd.DataFrame, path: Path) -> None:
     """
     import pyreadstat
 
-    known = labels_of(frame)
+    known = fitted_labels(frame, _STATA)
     cells = _cells(frame)
     letters: dict[str, list[str]] = {}
     for column, counts in reason_counts(frame).items():
@@ -199,6 +202,6 @@ def _write(write: Callable[..., None], cells: pd.DataFrame, path: Path, **option
         evidence = f"{len(wrong)} column names it cannot hold" if wrong else type(problem).__name__
         raise FileError.build(
             f"A {path.suffix} file cannot hold this table ({evidence}).",
-            hint="column names must begin with a letter, have letters, digits and _ only, and at most 64 of them (32 in Stata); "
-            "a column must hold numbers, text or dates alone.",
+            hint="column names must begin with a letter, have letters, digits and _ only, at most 64 of them (32 in Stata), and "
+            "be no word the program reserves (long, if, by); a column must hold numbers, text or dates alone.",
         ) from None

@@ -64,6 +64,21 @@ class TomlTable:
         """Return a text, or None if the key is not given."""
         return self.text(key) if self.has(key) else None
 
+    def blank_or_text(self, key: str) -> str:
+        """Return a text that must be there and may be blank."""
+        value: str = self._value(key, str)
+        return value.strip()
+
+    def optional_whole_number(self, key: str) -> int | None:
+        """Return a whole number above 0, or None if the key is not given."""
+        if not self.has(key):
+            return None
+        value = self._value(key, int)
+        if isinstance(value, bool) or value < 1:
+            raise self.error(f"'{key}' must be a whole number above 0.", f"correct the line of '{key}'.")
+        number: int = value
+        return number
+
     def truth(self, key: str) -> bool:
         """Return true or false."""
         value: bool = self._value(key, bool)

@@ -13,6 +13,7 @@ from alliance_stats.loaders.sidecar import Sidecar, sidecar_of, without_formulas
 from alliance_stats.loaders.workbooks import LABELS_SHEET
 
 _CELL_LIMIT = 30_000
+_FIRST_DAY = pd.Timestamp("1900-03-01")
 _MOST_ROWS, _MOST_COLUMNS = 1_048_576, 16_384
 
 
@@ -53,9 +54,22 @@ def _sheet(book: Any, name: str, table: pd.DataFrame) -> None:
     """Add a sheet with the cells of a table, missing ones empty."""
     sheet = book.create_sheet(name)
     sheet.append([str(column) for column in table.columns])
-    plain = table.astype(object).where(table.notna(), None)
+    dates = [column for column in table.columns if pd.api.types.is_datetime64_any_dtype(table[column])]
+    # Spreadsheets count days from 1900 and round moments; such columns are text, which reading turns into dates again.
+    as_text = {
+        column: table[column].map(pd.Timestamp.isoformat, na_action="ignore")
+        for column in dates
+        if _inexact(table[column])
+    }
+    plain = table.assign(**as_text).astype(object).where(table.notna(), None)
     for row in plain.itertuples(index=False, name=None):
         sheet.append([cell.item() if hasattr(cell, "item") else cell for cell in row])
+
+
+def _inexact(dates: pd.Series) -> bool:
+    """Tell whether dates lie before the first day that a spreadsheet counts right, or are finer than milliseconds."""
+    known = dates.dropna()
+    return bool((known < _FIRST_DAY).any()) or bool((known.dt.floor("ms") != known).any())
 
 
 def _readable(frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,9 @@ from alliance_stats.loaders.samples import bundled_folder, sample_card
 from alliance_stats.loaders.session_check import check_sessions
 from alliance_stats.studies.registry import Study, find_study, study_for_level
 
+NO_STUDY = "none"
+"""What a column map says under ``study`` when it describes data for which there is no bundled study."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
@@ -66,6 +69,11 @@ def check_inputs(name: str, *, data: str | Path | None, columns: str | Path | No
     map_source = _own_map(study) if columns is None else _map_source(columns)
     column_map = read_column_map(map_source)
     root = find_study(study.variant_of) if study.variant_of else study
+    if column_map.study == NO_STUDY:
+        raise StudyError.build(
+            f"The data of the column map '{Path(map_source).name}' do not fit any bundled study.",
+            hint="read them with read_study_data() or fetch_dataset(), and model them with lmm().",
+        )
     if column_map.study not in {root.name, study.name}:
         raise StudyError.build(
             f"The column map '{Path(map_source).name}' is for study '{column_map.study}', not for '{root.name}'.",

@@ -21,7 +21,8 @@ from alliance_stats.scales.reliable_change import ReliableChange, reliable_chang
 def change() -> ReliableChange:
     rng = np.random.default_rng(4)
     pre = rng.normal(20, 5, size=40)
-    frame = pd.DataFrame({"phq_first": pre, "phq_last": pre - 5 + rng.normal(0, 6, size=40), "patient": [f"Jones {k}" for k in range(40)]})
+    names = [f"Jones {k}" for k in range(40)]
+    frame = pd.DataFrame({"phq_first": pre, "phq_last": pre - 5 + rng.normal(0, 6, size=40), "patient": names})
     frame.loc[3, "phq_last"] = np.nan
     return reliable_change(
         frame,
