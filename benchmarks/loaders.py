@@ -71,8 +71,8 @@ def write_sav(path: Path, n_rows: int) -> None:
 
 
 def write_parquet(path: Path, n_rows: int) -> None:
-    """Write labelled answers as parquet."""
-    labelled(n_rows).to_parquet(path)
+    """Write labelled answers as parquet, whole numbers as integers."""
+    labelled(n_rows).astype({"pid": int, "sess": int}).to_parquet(path)
 
 
 def fastest(readers: list[Callable[[], object]], repeats: int) -> list[float]:
