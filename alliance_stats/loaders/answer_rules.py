@@ -119,3 +119,12 @@ def missing_findings(frame: pd.DataFrame, ratings: Sequence[str]) -> list[Findin
                     )
                 )
     return found
+
+
+def missing_by_session(frame: pd.DataFrame, ratings: Sequence[str], sessions: np.ndarray) -> np.ndarray:
+    """Return the share of answers that are missing in the rows of each session, NaN where it has no row, shape (n_sessions,)."""
+    if not ratings:
+        return np.full(len(sessions), np.nan)
+    numbers = pd.to_numeric(frame["session"], errors="coerce")
+    shares = frame[list(ratings)].isna().mean(axis=1).groupby(numbers).mean()
+    return np.asarray(shares.reindex(sessions), dtype=float)

@@ -11,7 +11,12 @@ import pandas as pd
 
 from alliance_stats.columns import CANONICAL, ID_COLUMNS, require_columns
 from alliance_stats.errors import DataError, listing
-from alliance_stats.loaders.answer_rules import missing_findings, rating_findings, straight_findings
+from alliance_stats.loaders.answer_rules import (
+    missing_by_session,
+    missing_findings,
+    rating_findings,
+    straight_findings,
+)
 from alliance_stats.loaders.pseudonyms import suspicious_columns
 from alliance_stats.loaders.session_rules import (
     Finding,
@@ -36,7 +41,7 @@ class SessionCheck(Result):
     ----------
     findings : tuple of Finding
     attrition : DataFrame
-        One row per session number: session, n_seen, n_remaining, share_remaining.
+        One row per session number: session, n_seen, n_remaining, share_remaining, share_missing (of the answers in its rows).
     availability : ndarray of int, shape (n_patients, n_sessions)
         0: no row, 1: a row without a rating, 2: a row with a rating; patients with the longest course first, without ids.
     first_session : int
@@ -156,6 +161,7 @@ def check_sessions(
     found += date_findings(frame, date) if date else []
     found += _identifying(frame, date)
     left = attrition(courses)
+    left = left.assign(share_missing=missing_by_session(frame, chosen, left["session"].to_numpy()))
     availability = _availability(frame, chosen, left["session"].to_numpy())
     return SessionCheck(
         findings=tuple(found),

@@ -7,7 +7,8 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from operator import le
+from itertools import groupby
+from operator import itemgetter, le
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,7 +127,7 @@ def scan_xlsx(archive: zipfile.ZipFile, sheet: str) -> SheetScan:
     ordered = True
     for piece in (piece for name in parts for piece in _pieces(chunks(archive, name))):
         places = _FILLED.findall(piece)
-        numbers = [last, *(int(number[:_LONGEST_NUMBER]) for _, number in places)]
+        numbers = [last, *(int(number[:_LONGEST_NUMBER]) for number, _ in groupby(map(itemgetter(1), places)))]
         ordered, last = ordered and all(map(le, numbers, numbers[1:])), numbers[-1]
         filled += len(places)
         columns = max(columns, max((_column_number(letters) for letters in {place[0] for place in places}), default=0))
@@ -134,8 +135,8 @@ def scan_xlsx(archive: zipfile.ZipFile, sheet: str) -> SheetScan:
         # Rows with a format and no cells may be many; only a number that no sheet has counts.
         stated = _largest(_ROW.findall(piece))
         rows = max(rows, stated) if stated > MOST_ROWS else rows
-        errors += len(_ERROR.findall(piece))
-        unvalued += len(_NO_VALUE.findall(piece))
+        errors += len(_ERROR.findall(piece)) if b't="e"' in piece or b"t='e'" in piece else 0
+        unvalued += len(_NO_VALUE.findall(piece)) if b"<f" in piece else 0
     return SheetScan(rows, columns, filled, errors, unvalued, ordered)
 
 

@@ -148,6 +148,12 @@ def test_attrition_counts_patients_whose_course_is_not_over() -> None:
     assert left["share_remaining"].tolist() == pytest.approx([1, 1, 1 / 3, 1 / 3])
 
 
+def test_missing_answers_are_shown_by_session() -> None:
+    frame = table({"a": [1, 2, 4], "b": [1, 2]}, wai=[1, None, 3, 4, 5], mood=[None, None, 1, 1, 1])
+    shares = al.check_sessions(frame).attrition["share_missing"]
+    np.testing.assert_allclose(shares, [0.25, 0.5, np.nan, 0.0])
+
+
 def test_the_map_tells_rated_from_unrated_rows() -> None:
     frame = table({"a": [1, 2], "b": [1, 3]}, wai=[1, None, 3, 4])
     np.testing.assert_array_equal(al.check_sessions(frame).availability, [[2, 0, 2], [2, 1, 0]])

@@ -68,7 +68,9 @@ def test_the_report_holds_a_methods_review_of_all_models(sample_run: Path) -> No
 def test_what_was_found_in_the_session_table_goes_with_the_report(sample_run: Path) -> None:
     found = json.loads((sample_run / "session_check.json").read_text(encoding="utf-8"))
     assert found["glance"]["n_patients"] == 600
-    assert found["attrition"][0] == {"session": 1, "n_seen": 600, "n_remaining": 600, "share_remaining": 1.0}
+    first = found["attrition"][0]
+    assert (first["session"], first["n_seen"], first["n_remaining"], first["share_remaining"]) == (1, 600, 600, 1.0)
+    assert 0 <= first["share_missing"] < 0.1
     assert {finding["rule"] for finding in found["findings"]} >= {"repeated rows", "gaps", "single session"}
 
 
