@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from alliance_stats.errors import FileError
 from alliance_stats.loaders.cells import MISSING_MARKS, named_columns
-from alliance_stats.loaders.text_layout import Layout, layout_of, long_cells
+from alliance_stats.loaders.text_layout import Layout, layout_of, long_cells, too_wide
 
 _PIECE = 1 << 18
 
@@ -139,10 +139,7 @@ def _ragged(report: str, layout: Layout, file_name: str) -> FileError:
         )
     found = re.search(r"in line (\d+), saw (\d+)", report)
     where = f"line {int(found[1]) + layout.n_above} has {found[2]}" if found else "other lines have more"
-    return FileError.build(
-        f"{file_name}: the header names {len(layout.names)} columns, {where}.",
-        hint="put text that holds the delimiter into quotation marks, or remove the extra cells.",
-    )
+    return too_wide(layout, where, file_name=file_name)
 
 
 def _require_full_rows(layout: Layout, frame: pd.DataFrame, file_name: str) -> None:

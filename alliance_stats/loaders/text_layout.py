@@ -87,7 +87,10 @@ def layout_of(path: Path) -> Layout:
             f"{path.name} has a column name of {longest} characters.",
             hint="check for a quotation mark in the first row that is never closed.",
         )
-    return Layout(encoding, delimiter, header_names(cells, path.name), body, n_above, tuple(notes))
+    names = header_names(cells, path.name)
+    layout = Layout(encoding, delimiter, names, body, n_above, tuple(notes))
+    _require_narrow_row(layout, path.name)
+    return layout
 
 
 @contextmanager
@@ -217,3 +220,34 @@ def _first_row(body: bytes, encoding: str, delimiter: str) -> list[str]:
         if whole or rows.line_num < len(lines):
             return row
         n_bytes *= 8
+
+
+def _require_narrow_row(layout: Layout, file_name: str) -> None:
+    """Raise a FileError if the first row below the header has more cells, which the parser finds out slowly."""
+    head = layout.body[:_HEAD_BYTES].decode(layout.encoding, errors="ignore")
+    rows = csv.reader(StringIO(head, newline=""), delimiter=layout.delimiter)
+    with long_cells():
+        try:
+            filled = (row for row in rows if len(row) > 1 or any(cell.strip() for cell in row))
+            next(filled, None)
+            below = next(filled, [])
+        except csv.Error:
+            return
+    if len(below) > len(layout.names):
+        raise too_wide(layout, f"line {rows.line_num + layout.n_above} has {len(below)}", file_name=file_name)
+
+
+def too_wide(layout: Layout, where: str, *, file_name: str) -> FileError:
+    """Return the error for a row that has more cells than the header has names.
+
+    Parameters
+    ----------
+    layout : Layout
+    where : str
+        Which line has how many.
+    file_name : str
+    """
+    return FileError.build(
+        f"{file_name}: the header names {len(layout.names)} columns, {where}.",
+        hint="put text that holds the delimiter into quotation marks, or remove the extra cells.",
+    )

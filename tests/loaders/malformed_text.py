@@ -93,7 +93,7 @@ TEXTS = (
     csv("header cell of ten megabytes", lambda: "a," + "b" * 10_000_000 + f"\n1,{CANARY}\n", "error"),
     csv("cell of ten megabytes", lambda: 'a,b\n1,"' + "b" * 10_000_000 + '"\n', "table"),
     csv("ten million empty cells", lambda: "a,b\n" + ",\n" * 5_000_000, "error"),
-    csv("two million empty cells in one row", lambda: "a\n" + "," * 2_000_000 + "\n", "error"),
+    csv("ten million empty cells in one row", lambda: "a\n" + "," * 10_000_000 + "\n", "error"),
     csv("million short rows", lambda: "a,b\n" + "1\n" * 1_000_000, "error"),
     csv("only delimiters", "," * 1_000_000, "error"),
     csv("only quotation marks", '"' * 1_000_000, "error"),
