@@ -98,7 +98,14 @@ def group_codes(frame: pd.DataFrame, column: str) -> tuple[np.ndarray, int]:
         -1 where the level is missing.
     n_levels : int
     """
-    codes, levels = pd.factorize(one_column(frame, column))
+    values = one_column(frame, column)
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "i" and len(values):
+        # Sorted ids need no hash table, which takes most of the time of a large file.
+        steps = values.to_numpy()[1:] != values.to_numpy()[:-1]
+        if values.is_monotonic_increasing:
+            codes = np.concatenate(([0], np.cumsum(steps)))
+            return codes, int(codes[-1]) + 1
+    codes, levels = pd.factorize(values)
     return codes, len(levels)
 
 
