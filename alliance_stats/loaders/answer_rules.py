@@ -28,6 +28,18 @@ def rating_findings(
     for name in ratings:
         answers = pd.to_numeric(frame[name], errors="coerce")
         n = int(answers.notna().sum())
+        n_text = int(frame[name].notna().sum()) - n
+        found.append(
+            Finding(
+                "error",
+                "no number",
+                name,
+                n_text,
+                n_text + n,
+                "rows",
+                f"Answers of '{name}' that are text, no numbers.",
+            )
+        )
         low, high = ranges.get(name, (-np.inf, float(answers.max())))
         if name in ranges:
             outside = int(((answers < low) | (answers > high)).sum())

@@ -165,6 +165,12 @@ def suppress_small_cells(counts: pd.DataFrame, *, smallest: int = DEFAULT_SMALLE
     >>> al.suppress_small_cells(counts).isna().sum().sum().item()
     4
     """
+    if not isinstance(counts, pd.DataFrame) or smallest < 1:
+        raise DataError.build(
+            f"A table of counts is a DataFrame and smallest= a whole number from 1 on; these are a {type(counts).__name__} and "
+            f"{smallest}.",
+            hint='turn a series into a table first: counts.to_frame("n").',
+        )
     cells = _whole_numbers(counts)
     hidden = (cells > 0) & (cells < smallest)
     n_small = int(hidden.sum())

@@ -179,11 +179,11 @@ def row_names(frame: pd.DataFrame) -> np.ndarray:
     keys = [key for key in ROW_KEYS if key in frame.columns]
     if not keys:
         return np.asarray(pd.util.hash_pandas_object(pd.Series(frame.index), index=False))
-    plain = pd.DataFrame({key: _as_text(frame[key]) for key in keys})
+    plain = pd.DataFrame({key: as_text(frame[key]) for key in keys})
     return np.asarray(pd.util.hash_pandas_object(plain, index=False))
 
 
-def _as_text(column: pd.Series) -> pd.Series:
+def as_text(column: pd.Series) -> pd.Series:
     """Return ids or session numbers as text, the same for 1, 1.0 and "1"."""
     if pd.api.types.is_float_dtype(column):
         if bool((column.abs() < _PLAIN).all()) and bool((column == column.round()).all()):

@@ -13,7 +13,7 @@ import pandas as pd
 from alliance_stats.columns import ID_COLUMNS, numeric_values, require_columns
 from alliance_stats.errors import DataError, listing, unknown_name
 from alliance_stats.loaders.labels import labels_of, with_labels
-from alliance_stats.loaders.missing_reasons import row_codes, with_reasons
+from alliance_stats.loaders.missing_reasons import as_text, row_codes, with_reasons
 
 FreeText: TypeAlias = Literal["drop", "keep"]
 
@@ -24,6 +24,11 @@ TOP_AGE = 90
 """Ages from 90 on form one class: 45 CFR 164.514(b)(2)(i)(C), the HIPAA Safe Harbor rule."""
 
 _MOST_CATEGORIES, _LONGEST_CATEGORY = 20, 40
+_NAMING = ("name", "mail", "phone", "address", "street")
+_DATE_LIKE = r"\s*(\d{4}-\d{1,2}-\d{1,2}|\d{1,2}[./-]\d{1,2}[./-]\d{2,4})"
+
+LONGEST_COURSE = 5 * 365
+"""Days: a date that far before a patient's other dates is a date of birth rather than of therapy; a convention."""
 
 
 def pseudonymise(
@@ -55,10 +60,13 @@ def pseudonymise(
         Further columns of ids. The columns patient, therapist, site and dyad always are.
     dates : sequence of str
         Further columns of dates, as text. Columns of dates always are. All become days since the patient's first date.
+        A column of dates more than five years before the others, such as a date of birth, is left out: it would give
+        ages away.
     ages : sequence of str
         Columns of ages in years; ages from 90 on become 90.
     free_text : {"drop", "keep"}
-        What becomes of columns with free text: text with more than 20 different values or more than 40 letters in one.
+        What becomes of columns with free text: text with more than 20 different values or more than 40 letters in one,
+        names and addresses by the column's name, and dates written as text that are not named in ``dates``.
         "keep" names them in the notes.
 
     Returns
@@ -100,6 +108,7 @@ def pseudonymise(
     texts = [name for name in frame.columns if name not in {*named, *dated, *ages} and is_free_text(frame[name])]
     columns: dict[str, pd.Series] = {}
     days = _days(frame, dated)
+    births = [name for name in dated if name not in days]
     for name in frame.columns:
         if name in named:
             columns[name] = _pseudonyms(frame[name], secret, f"{study}\0{name}")
@@ -107,10 +116,12 @@ def pseudonymise(
             columns[name] = days[name]
         elif name in ages:
             columns[name] = pd.Series(np.minimum(numeric_values(frame, name), TOP_AGE), index=frame.index)
-        elif name not in texts or free_text == "keep":
+        elif name not in births and (name not in texts or free_text == "keep"):
             columns[name] = frame[name]
     safe = pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
-    notes = _notes(frame, named, dated, ages, texts, free_text)
+    notes = _notes(frame, named, list(days), ages, texts, free_text)
+    if births:
+        notes.append(f"Dates far before the others (of birth?) were left out: {listing(births, 12)}.")
     safe.attrs = {"notes": (*frame.attrs.get("notes", ()), *notes)}
     kept = {name: own for name, own in labels_of(frame).items() if name in safe.columns and name not in named}
     return with_reasons(with_labels(safe, kept), row_codes(frame, list(kept)), {})
@@ -132,7 +143,7 @@ def _secret(key: str | bytes, study: str) -> bytes:
 
 def _pseudonyms(column: pd.Series, secret: bytes, role: str) -> pd.Series:
     """Return the pseudonym of each id, missing where there is none."""
-    codes, levels = pd.factorize(column)
+    codes, levels = pd.factorize(as_text(column).str.strip())
     made = [hmac.new(secret, f"{role}\0{level}".encode(), hashlib.sha256).hexdigest() for level in levels]
     size = next(size for size in range(16, 65) if len({text[:size] for text in made}) == len(set(made)))
     found = np.array([text[:size] for text in made] + [None], dtype=object)
@@ -152,16 +163,30 @@ def is_free_text(column: pd.Series) -> bool:
     if pd.api.types.is_numeric_dtype(column) or _is_date(column):
         return False
     cells = column.dropna().astype("str")
+    if str(column.name).lower().endswith(_NAMING) or (len(cells) and cells.str.match(_DATE_LIKE).mean() > 0.5):
+        return True
     return bool(cells.nunique() > _MOST_CATEGORIES or cells.str.len().max() > _LONGEST_CATEGORY)
 
 
 def _days(frame: pd.DataFrame, dated: Sequence[str]) -> dict[str, pd.Series]:
     """Return each column of dates as days since the patient's first date in any of them."""
     read = {name: _read_dates(frame[name], name) for name in dated}
+    early = [name for name in read if _is_early(frame, read, name)]
+    read = {name: values for name, values in read.items() if name not in early}
     if not read:
         return {}
     first = pd.DataFrame(read).min(axis=1).groupby(frame["patient"]).transform("min")
     return {name: (values - first).dt.days.astype("Int64") for name, values in read.items()}
+
+
+def _is_early(frame: pd.DataFrame, read: Mapping[str, pd.Series], name: str) -> bool:
+    """Tell whether a column's dates lie years before a patient's other dates."""
+    others = [values for other, values in read.items() if other != name]
+    if not others:
+        return False
+    first = pd.concat(others, axis=1).min(axis=1).groupby(frame["patient"]).min()
+    own = read[name].groupby(frame["patient"]).min()
+    return bool(((first - own).dt.days > LONGEST_COURSE).any())
 
 
 def _read_dates(column: pd.Series, name: str) -> pd.Series:

@@ -261,6 +261,12 @@ def _numbered(table: pd.DataFrame, patient: str) -> tuple[pd.DataFrame, list[str
             "Patients have several responses, and no column tells their order.",
             hint="name the column with the session number (session=), or export StartDate.",
         )
+    unknown = int(table[patient].isna().sum())
+    if unknown:
+        raise DataError.build(
+            f"{unknown} of {len(table)} responses have no patient id.",
+            hint="fill in the ids or remove those responses.",
+        )
     started = pd.to_datetime(table["StartDate"], errors="coerce")
     if bool(started.isna().any()):
         raise DataError.build(

@@ -151,7 +151,7 @@ def check_sessions(
     require_columns(frame, ["patient", "session", *ratings, *ranges, *([date] if date else [])])
     _require_ranges(ranges)
     keys = [name for name in ("patient", "session", "rater", "dyad", "role") if name in frame.columns]
-    chosen = list(ratings) or _ratings(frame, date)
+    chosen = list(dict.fromkeys([*(ratings or _ratings(frame, date)), *ranges]))
     courses = _courses(frame)
     found = key_findings(frame, keys) + session_findings(courses)
     if "therapist" in frame.columns:
@@ -175,6 +175,12 @@ def check_sessions(
 
 def _require_ranges(ranges: Mapping[str, tuple[float, float]]) -> None:
     """Raise a DataError if a range has no room."""
+    shapes = [name for name, given in ranges.items() if isinstance(given, str) or np.shape(given) != (2,)]
+    if shapes:
+        raise DataError.build(
+            f"The range of {listing([f'{name!r}' for name in shapes])} is no pair.",
+            hint="give (lowest, highest), such as (1, 7).",
+        )
     empty = [name for name, (low, high) in ranges.items() if not low < high]
     if empty:
         raise DataError.build(

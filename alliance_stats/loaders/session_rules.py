@@ -178,7 +178,7 @@ def therapist_findings(frame: pd.DataFrame) -> list[Finding]:
 
 def _alternating(known: pd.DataFrame) -> int:
     """Return how many patients come back to a therapist they had left."""
-    order = known.sort_values("session", kind="stable") if "session" in known.columns else known
+    order = known.iloc[np.argsort(pd.to_numeric(known["session"], errors="coerce"), kind="stable")]
     n_back = 0
     for _, therapists in order.groupby("patient", sort=False)["therapist"]:
         codes = pd.factorize(therapists)[0]

@@ -57,6 +57,38 @@ CASES: dict[str, tuple[pd.DataFrame, dict[str, Any], str, str, int, int]] = {
         2,
         9,
     ),
+    "text in a column with a range": (
+        table({"a": [1, 2, 3]}, wai=["9", "many", "3"]),
+        {"ranges": {"wai": (1, 7)}},
+        "no number",
+        "error",
+        1,
+        3,
+    ),
+    "numbers written as text": (
+        table({"a": [1, 2, 3]}, wai=["9", "99", "3"]),
+        {"ranges": {"wai": (1, 7)}},
+        "out of range",
+        "error",
+        2,
+        3,
+    ),
+    "sessions written as text": (
+        table({"a": [str(k) for k in range(1, 12)]}, therapist=["x", *["y"] * 9, "z"]),  # type: ignore[list-item]
+        {},
+        "crossed therapists",
+        "doubt",
+        0,
+        1,
+    ),
+    "sessions of which one is text": (
+        table({"a": [1, "x", 2]}, therapist=["x", "y", "x"]),  # type: ignore[list-item]
+        {},
+        "crossed therapists",
+        "doubt",
+        0,
+        1,
+    ),
     "ceiling": (table(FINE, wai=[7, 7, 3, 4, 5, 6, 2, 1, 7]), {"ranges": {"wai": (1, 7)}}, "ceiling", "doubt", 3, 9),
     "constant": (table(FINE, wai=[4, 4, 4, 1, 2, 3, 0, 0, 0]), {}, "constant", "doubt", 1, 3),
     "straight-lining": (
@@ -200,6 +232,11 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
     "no rows": (table(FINE).head(0), {}, r"(?s)no rows.*Hint"),
     "dates as sessions": (table({"a": ["x", "y"]}), {}, r"(?s)None of the 2 rows.*Hint: .*rank"),  # type: ignore[list-item]
     "unknown rating": (table(FINE), {"ratings": ["wai"]}, r"(?s)No column 'wai'.*Hint"),
+    "range that is no pair": (
+        table(FINE, wai=1),
+        {"ranges": {"wai": "1-7"}},
+        r"(?s)range of 'wai' is no pair.*Hint: give",
+    ),
     "empty range": (table(FINE, wai=1), {"ranges": {"wai": (7, 1)}}, r"(?s)range of 'wai' is empty.*Hint: give"),
 }
 

@@ -92,3 +92,10 @@ def test_no_hidden_count_can_be_computed_from_the_totals(n_rows: int, n_columns:
 def test_only_counts_can_be_suppressed(table: dict[str, list[object]]) -> None:
     with pytest.raises(DataError, match=r"(?s)table (must hold whole numbers|holds text).*Hint: "):
         al.suppress_small_cells(pd.DataFrame(table))
+
+
+def test_a_series_or_no_threshold_is_refused() -> None:
+    with pytest.raises(DataError, match=r"(?s)these are a Series and 10.*Hint: .*to_frame"):
+        al.suppress_small_cells(pd.Series([1, 2]))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="a DataFrame and 0"):
+        al.suppress_small_cells(pd.DataFrame({"n": [1]}), smallest=0)

@@ -115,7 +115,7 @@ def test_reasons_of_missing_answers_stay_with_their_rows() -> None:
 
 def test_suspicious_columns_are_found() -> None:
     found = suspicious_columns(ward().assign(last_name="x"))
-    assert found == {"seen": "date", "diary": "free text", "last_name": "name"}
+    assert found == {"seen": "date", "booked": "free text", "diary": "free text", "last_name": "name"}
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -134,3 +134,28 @@ def test_what_cannot_be_done_is_an_error_with_evidence_and_hint(case: str) -> No
     with pytest.raises(AllianceStatsError, match=message) as caught:
         safe(**options)
     assert "Humphrey" not in str(caught.value)
+
+
+def test_a_date_of_birth_is_left_out_because_it_would_give_the_age_away() -> None:
+    frame = pd.DataFrame({"patient": ["a", "a"], "age": [95, 95], "dob": pd.to_datetime(["1929-01-01"] * 2)})
+    frame["seen"] = pd.to_datetime(["2024-01-01", "2024-01-09"])
+    found = al.pseudonymise(frame, key=KEY, study="s", ages=["age"])
+    assert "dob" not in found
+    assert found["seen"].tolist() == [0, 8]
+    assert any("left out: dob" in note for note in found.attrs["notes"])
+
+
+@pytest.mark.parametrize("cells", [["2024-01-01", "2024-02-01"], ["03/04/2024", "4.5.24"]])
+def test_dates_written_as_text_do_not_pass(cells: list[str]) -> None:
+    frame = pd.DataFrame({"patient": [1, 2], "when": cells, "arm": ["a", "b"], "full_name": ["Anna", "Ben"]})
+    found = al.pseudonymise(frame, key=KEY, study="s")
+    assert found.columns.tolist() == ["patient", "arm"]
+    assert any("when, full_name" in note for note in found.attrs["notes"])
+
+
+def test_ids_read_as_decimals_or_with_spaces_keep_their_pseudonyms() -> None:
+    forms: list[Any] = [[1, 2], [1.0, 2.0, None], ["1", "2"], ["1 ", " 2"]]
+    made = [
+        al.pseudonymise(pd.DataFrame({"patient": ids}), key=KEY, study="s")["patient"].tolist()[:2] for ids in forms
+    ]
+    assert made == [made[0]] * 4

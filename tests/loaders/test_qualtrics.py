@@ -141,3 +141,10 @@ def test_an_export_of_previews_alone_is_an_error(tmp_path: Path) -> None:
     path.write_text("\n".join([*path.read_text(encoding="utf-8-sig").splitlines()[:3], "1,1,a@b,x,Seldom,1,2"]))
     with pytest.raises(AllianceStatsError, match=r"(?s)All responses are previews.*Hint"):
         al.read_qualtrics(path, patient="pid")
+
+
+def test_responses_without_an_id_are_counted(tmp_path: Path) -> None:
+    path = export(tmp_path / "q.csv")
+    path.write_text(path.read_text(encoding="utf-8-sig").replace(",012,", ",,"), encoding="utf-8")
+    with pytest.raises(AllianceStatsError, match=r"(?s)1 of 3 responses have no patient id.*Hint: fill in"):
+        al.read_qualtrics(path, patient="pid")
