@@ -13,7 +13,7 @@ import pandas as pd
 
 from alliance_stats.errors import AllianceStatsWarning, FileError
 from alliance_stats.loaders.label_limits import LabelLimits, fitted_labels
-from alliance_stats.loaders.labels import Code, ColumnLabels, plain_code
+from alliance_stats.loaders.labels import Code, ColumnLabels, labels_of, plain_code
 from alliance_stats.loaders.missing_reasons import kept_reasons, reason_codes, reason_counts
 
 _SPSS = LabelLimits("SPSS", column_label=256, value_label=120)
@@ -36,11 +36,15 @@ def write_spss(frame: pd.DataFrame, path: Path) -> None:
 
     known = fitted_labels(frame, _SPSS)
     cells = _cells(frame)
-    for column, counts in reason_counts(frame).items():
-        letters = [code for code in counts if isinstance(code, str) and not _is_text(frame[column])]
-        codes = {letter: float(number) for letter, number in zip(letters, _free_codes(frame[column]), strict=False)}
-        known[column] = _with_codes(known.get(column, ColumnLabels()), codes)
+    counts = reason_counts(frame)
+    for column in [name for name in cells if not _is_text(frame[name]) and (name in known or name in counts)]:
+        own = known.get(column, ColumnLabels())
+        undeclared = [code for code in counts.get(column, ()) if not _is_declared(code, own)]
+        codes = {code: float(number) for code, number in zip(undeclared, _free_codes(frame[column]), strict=False)}
+        known[column] = _with_codes(own, codes)
         cells[column] = _filled(frame, column, cells[column], codes)
+    for column in [name for name in counts if _is_text(frame[name])]:
+        cells[column] = _filled(frame, column, cells[column], {})
     formats = {name: own.format for name, own in known.items() if _is_spss_format(own.format, cells[name])}
     _write(
         pyreadstat.write_sav,
@@ -79,8 +83,9 @@ def write_stata(frame: pd.DataFrame, path: Path) -> None:
             continue
         codes = _letters(list(counts))
         own = known.get(column, ColumnLabels())
-        named = dict(own.value_labels)
-        values = {code: label for code, label in named.items() if code not in codes}
+        # Labels of codes in words are gone from the fitted ones: Stata cannot hold such codes, but their letters.
+        named = dict(own.value_labels) | dict(labels_of(frame).get(column, own).value_labels)
+        values = {code: label for code, label in own.value_labels if code not in codes}
         values |= {
             letter: named.get(code, plain_code(code))
             for code, letter in codes.items()
@@ -142,14 +147,25 @@ def _filled(frame: pd.DataFrame, column: str, cells: pd.Series, codes: Mapping[A
     return pd.Series(filled, index=cells.index)
 
 
-def _with_codes(own: ColumnLabels, codes: Mapping[str, float]) -> ColumnLabels:
-    """Return labels in which letters that mean missing have become codes."""
-    values = tuple(
-        (codes.get(code, code) if isinstance(code, str) else code, label) for code, label in own.value_labels
+def _is_declared(code: Code, own: ColumnLabels) -> bool:
+    """Tell whether a number lies in a range that the labels declare missing."""
+    return not isinstance(code, str) and any(
+        low <= code <= high for low, high in own.missing if not isinstance(low, str) and not isinstance(high, str)
     )
-    unnamed = tuple((code, f".{letter}") for letter, code in codes.items() if letter not in dict(own.value_labels))
+
+
+def _with_codes(own: ColumnLabels, codes: Mapping[Code, float]) -> ColumnLabels:
+    """Return labels of a column of numbers in which undeclared codes for missing have become numbers declared missing."""
+    named = dict(own.value_labels)
+    values = tuple((code, label) for code, label in named.items() if not isinstance(code, str) and code not in codes)
+    moved = tuple((number, named.get(code, _reason_text(code))) for code, number in codes.items())
     ranges = (*own.missing, *(((min(codes.values()), max(codes.values())),) if codes else ()))
-    return ColumnLabels(own.label, (*values, *unnamed), own.measure, ranges, own.format)
+    return ColumnLabels(own.label, (*values, *moved), own.measure, ranges, own.format)
+
+
+def _reason_text(code: Code) -> str:
+    """Return a code for missing as a label: letters of Stata with their full stop."""
+    return f".{code}" if isinstance(code, str) and len(code) == 1 else plain_code(code)
 
 
 def _free_codes(column: pd.Series) -> list[int]:
@@ -162,9 +178,10 @@ def _free_codes(column: pd.Series) -> list[int]:
 
 def _letters(codes: list[Code]) -> dict[Code, str]:
     """Return a letter for each code declared missing; letters stay what they are."""
-    given: dict[Code, str] = {code: code for code in codes if isinstance(code, str)}
+    given: dict[Code, str] = {code: code for code in codes if isinstance(code, str) and code in _LETTERS}
     free = [letter for letter in _LETTERS if letter not in given.values()]
-    numbers = sorted((code for code in codes if not isinstance(code, str)), key=float)
+    numbers: list[Code] = [*sorted((code for code in codes if not isinstance(code, str)), key=float)]
+    numbers += [code for code in codes if isinstance(code, str) and code not in given]
     if len(numbers) > len(free):
         raise FileError.build(
             f"A column has {len(numbers)} different codes declared missing; Stata has {len(_LETTERS)} letters for them.",
@@ -178,7 +195,7 @@ def _whole(values: tuple[tuple[Code, str], ...]) -> dict[Code, str]:
     whole: dict[Code, str] = {}
     for code, label in values:
         if isinstance(code, str):
-            whole[code] = label
+            whole |= {code: label} if code in tuple(_LETTERS) else {}
         elif float(code).is_integer():
             whole[int(code)] = label
     return whole

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 import alliance_stats as al
-from alliance_stats.errors import AllianceStatsError
+from alliance_stats.errors import AllianceStatsError, AllianceStatsWarning
 from alliance_stats.loaders.branching import shown
 from alliance_stats.loaders.labels import labels_of
 
@@ -240,3 +241,19 @@ def test_an_export_that_is_not_there_is_an_error(tmp_path: Path, content: str | 
         (tmp_path / "x.csv").write_text(content)
     with pytest.raises(AllianceStatsError, match=message):
         al.read_redcap(tmp_path / "x.csv", dictionary=dictionary(tmp_path), form="session")
+
+
+@pytest.mark.parametrize("suffix", [".sav", ".dta", ".xlsx", ".csv"])
+def test_reasons_survive_in_every_format(tmp_path: Path, suffix: str) -> None:
+    frame = read(tmp_path, repeating())
+    with warnings.catch_warnings():
+        # Stata says that it leaves out the labels of codes in words that no answer has.
+        warnings.simplefilter("ignore" if suffix == ".dta" else "error", AllianceStatsWarning)
+        path = al.write_sessions(frame, tmp_path / f"out{suffix}")
+    found = al.read_sessions(path, patient="patient")
+    for column, reasons in {
+        "wai1": [None, "not asked", "unknown", None],
+        "dose": ["not shown", None, None, "not shown"],
+    }.items():
+        assert [None if pd.isna(cell) else cell for cell in al.missing_reasons(found, column)] == reasons
+    np.testing.assert_array_equal(found["wai1"].to_numpy(dtype=float), frame["wai1"].to_numpy(dtype=float))
