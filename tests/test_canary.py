@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 import alliance_stats as al
 from alliance_stats.cli import main
@@ -41,7 +41,7 @@ def surroundings(data: Canaries, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     before = mpl.get_backend()
     mpl.use("Agg")
     yield
-    mpl.pyplot.close("all")
+    pyplot.close("all")
     mpl.use(before)
 
 
