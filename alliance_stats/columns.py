@@ -44,6 +44,11 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, hint: str = ""
         raise DataError.build("The frame has no rows.", hint="check the file and any filter applied before this call.")
 
 
+def as_names(names: str | Iterable[str]) -> list[str]:
+    """Return names as a list: one text is one name, not its letters."""
+    return [names] if isinstance(names, str) else list(names)
+
+
 def one_column(frame: pd.DataFrame, column: str) -> pd.Series:
     """Return a column by its name.
 

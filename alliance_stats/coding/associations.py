@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.coding.shares import COMPOSITION_NOTE
-from alliance_stats.columns import duplicated_rows, numeric_values, require_columns
+from alliance_stats.columns import as_names, duplicated_rows, numeric_values, require_columns
 from alliance_stats.errors import DataError, ModelError, listing
 from alliance_stats.result import Result
 
@@ -149,6 +149,7 @@ def share_associations(
     [['spearman', -0.91], ['least_squares', -3.78]]
     """
     names = [shares] if isinstance(shares, str) else list(shares)
+    covariates = as_names(covariates)
     _check_arguments(frame, names, [outcome, *([initial] if initial else []), *covariates], (robust, level))
     parts = {name: _complete(frame, name, (outcome, initial), covariates) for name in names}
     rows = []

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.coding.codebooks import Codebook, load_codebook
-from alliance_stats.columns import numeric_values, require_columns
+from alliance_stats.columns import as_names, numeric_values, require_columns
 from alliance_stats.errors import ColumnError, DataError, listing
 
 CountColumns = str | Mapping[str, str] | Mapping[str, Sequence[str]]
@@ -99,6 +99,7 @@ def statement_shares(
     >>> bool((shares.sum(axis=1).round(9) == 1).all())
     True
     """
+    by = as_names(by)
     book = load_codebook(codebook) if isinstance(codebook, str | Path) else codebook
     if (code is None) == (counts is None):
         raise DataError.build(

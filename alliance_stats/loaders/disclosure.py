@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import require_columns
+from alliance_stats.columns import as_names, require_columns
 from alliance_stats.errors import DataError, listing
 from alliance_stats.result import Result
 
@@ -87,6 +87,7 @@ def k_anonymity(frame: pd.DataFrame, columns: Sequence[str], *, k: int = DEFAULT
     >>> al.k_anonymity(frame, ["therapist"], k=5).glance()["n"].item()
     600
     """
+    columns = as_names(columns)
     if k < 2 or not columns:
         raise DataError.build(
             f"{len(columns)} columns and k = {k} were given.", hint="name at least one column, and a k of 2 or more."

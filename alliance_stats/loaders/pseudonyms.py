@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import ID_COLUMNS, numeric_values, require_columns
+from alliance_stats.columns import ID_COLUMNS, as_names, numeric_values, require_columns
 from alliance_stats.errors import DataError, listing, unknown_name
 from alliance_stats.loaders.labels import labels_of, with_labels
 from alliance_stats.loaders.missing_reasons import as_text, row_codes, with_reasons
@@ -102,6 +102,7 @@ def pseudonymise(
     secret = _secret(key, study)
     if free_text not in ("drop", "keep"):
         raise unknown_name(DataError, "way with free text", str(free_text), ["drop", "keep"])
+    ids, dates, ages = as_names(ids), as_names(dates), as_names(ages)
     require_columns(frame, ["patient", *ids, *dates, *ages])
     named = list(dict.fromkeys([*(name for name in ID_COLUMNS if name in frame.columns), *ids]))
     dated = list(dict.fromkeys([*(name for name in frame.columns if _is_date(frame[name])), *dates]))

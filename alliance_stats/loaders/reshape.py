@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import require_columns
+from alliance_stats.columns import as_names, require_columns
 from alliance_stats.errors import ColumnError, DataError, listing
 from alliance_stats.loaders.labels import ColumnLabels, labels_of, with_labels
 from alliance_stats.loaders.name_patterns import Place, places, read_pattern
@@ -155,6 +155,7 @@ def to_wide(frame: pd.DataFrame, columns: Sequence[str], *, pattern: str = "{col
     >>> al.to_wide(long, ["ors"]).to_dict("list")
     {'patient': [1, 2], 'ors_t1': [20.0, 18.0], 'ors_t2': [25.5, nan]}
     """
+    columns = as_names(columns)
     keys = [name for name in ("session", "rater") if "{" + name + "}" in pattern]
     if "{column}" not in pattern or not keys:
         raise DataError.build(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import CANONICAL, ID_COLUMNS, require_columns
+from alliance_stats.columns import CANONICAL, ID_COLUMNS, as_names, require_columns
 from alliance_stats.errors import DataError, listing
 from alliance_stats.loaders.answer_rules import (
     missing_by_session,
@@ -148,6 +148,7 @@ def check_sessions(
     0
     """
     ranges = dict(ranges or {})
+    ratings = as_names(ratings)
     require_columns(frame, ["patient", "session", *ratings, *ranges, *([date] if date else [])])
     _require_ranges(ranges)
     keys = [name for name in ("patient", "session", "rater", "dyad", "role") if name in frame.columns]

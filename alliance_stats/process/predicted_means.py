@@ -81,4 +81,6 @@ def _notes(column: str, groups: RatedGroups, tau2: float, sigma2: float) -> tupl
         f"Reliability of a {groups.first}'s mean of {column}: median {np.median(reliability):.2f}, from "
         f"{reliability.min():.2f} ({counts.min()} ratings) to {reliability.max():.2f} ({counts.max()} ratings); means are drawn "
         "in by it, and the session part keeps the rest.",
+        "Standard errors of slopes take these means as known, so that intervals between patients and therapists are somewhat too "
+        "short; contextual_test(result, means='latent') counts their uncertainty.",
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import group_codes, require_columns, require_unique_sessions
+from alliance_stats.columns import as_names, group_codes, require_columns, require_unique_sessions
 from alliance_stats.errors import DataError, listing
 from alliance_stats.result import Result
 from alliance_stats.scales.answers import Items, raw_answers
@@ -172,6 +172,7 @@ def generalizability(
     >>> study.tidy()["term"].tolist()
     ['patient', 'item', 'patient:session', 'patient:item', 'residual']
     """
+    facets = as_names(facets)
     data = facet_data(frame, items, objects=objects, facets=facets, nested=nested or {})
     found = estimate_components(data.answers, data.codes, data.nested)
     measured = with_parents([objects], data.nested)
