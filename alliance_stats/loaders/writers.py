@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
 
-from alliance_stats.errors import DataError, FileError, listing
+from alliance_stats.errors import AllianceStatsWarning, DataError, FileError, listing
 from alliance_stats.loaders.progress import waiting
 from alliance_stats.loaders.sidecar import WRITTEN, sidecar_of, sidecar_path, without_formulas
 from alliance_stats.loaders.statistical_writers import write_spss, write_stata
@@ -49,7 +50,8 @@ def write_sessions(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     Warns
     -----
     AllianceStatsWarning
-        If reasons of missing answers cannot be put back, because patient or session ids changed since the file was read.
+        If reasons of missing answers cannot be put back, because patient or session ids changed since the file was read, or
+        if dates have a time zone, which only parquet files keep.
 
     Notes
     -----
@@ -82,7 +84,7 @@ def write_sessions(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     draft = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     try:
         with waiting(f"writing {file.name}"):
-            write(frame.reset_index(drop=True), draft)
+            write(_local_times(frame, file.suffix.lower()).reset_index(drop=True), draft)
         if draft.suffix.lower() in (".csv", ".tsv"):
             sidecar_path(draft).replace(sidecar_path(file))
         draft.replace(file)
@@ -115,6 +117,22 @@ def _writer(file: Path) -> Callable[[pd.DataFrame, Path], None]:
             hint=f"choose one of: {listing(get_args(WritableSuffix), 12)}.",
         )
     return writers[suffix]
+
+
+def _local_times(frame: pd.DataFrame, suffix: str) -> pd.DataFrame:
+    """Return the frame with dates in their local time where the format knows no time zones, and warn of it."""
+    zoned = [name for name in frame.columns if isinstance(frame[name].dtype, pd.DatetimeTZDtype)]
+    if suffix == ".parquet" or not zoned:
+        return frame
+    warnings.warn(
+        f"{suffix} files keep no time zone: the local times of {listing([f'{name!r}' for name in zoned])} are written. Write "
+        "parquet to keep the zone.",
+        AllianceStatsWarning,
+        stacklevel=3,
+    )
+    local = frame.assign(**{str(name): frame[name].dt.tz_localize(None) for name in zoned})
+    local.attrs = frame.attrs
+    return local
 
 
 def _require_table(frame: pd.DataFrame) -> None:

@@ -42,16 +42,36 @@ def plot_criteria_overlap(result: CriteriaOverlap, *, ax: Axes | None = None, **
     for (row, column), value in np.ndenumerate(table):
         if not np.isnan(value):
             ink = "white" if value > 0.6 else "black"
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
+            # adding zero takes the sign off a negative zero
+            text = f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")
+            axes.text(column, row, text, ha="center", va="center", color=ink)
     shares = rows[rows["kind"] == "share"]
-    for key, count in zip(shares["term"], shares["n_found"], strict=True):
-        axes.text(place[key], place[key], f"n = {count:.0f}", ha="center", va="center", fontweight="bold")
+    for key, count, judged in zip(shares["term"], shares["n_found"], shares["n"], strict=True):
+        where = (place[key], place[key])
+        axes.annotate(
+            f"n = {count:.0f}",
+            where,
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontweight="bold",
+        )
+        axes.annotate(
+            f"of {judged}",
+            where,
+            xytext=(0, -8),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize="small",
+        )
     names = [words(key).replace(" ", "\n", 1) for key in keys]
     axes.set_xticks(range(len(keys)), names, fontsize="small")
     axes.set_yticks(range(len(keys)), names, fontsize="small")
     axes.tick_params(length=0)
     axes.spines[["left", "bottom"]].set_visible(False)
-    found = f"bold: number of {result.event}s found"
+    found = f"bold: {result.event}s found, of so many sessions judged"
     axes.set_title(
         f"Agreement of criteria on {words(result.outcome)}, sessions\nCohen's kappa; {found}", fontsize="medium"
     )

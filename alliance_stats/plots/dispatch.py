@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from alliance_stats.errors import AllianceStatsError
+from alliance_stats.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,6 +18,10 @@ _PICTURES = {
     "GainContrast": "sudden_gains.plot_gain_contrast",
     "CriteriaOverlap": "criteria_overlap.plot_criteria_overlap",
     "AllianceOutcome": "coefficients.plot_coefficients",
+    "AllianceOutcomes": "alliance_outcomes.plot_alliance_outcomes",
+    "ContextualTest": "contextual.plot_contextual_test",
+    "EarlyResponse": "early_response.plot_early_response",
+    "Instability": "instability.plot_instability",
     "Bootstrap": "bootstrap.plot_bootstrap",
     "CoefficientTests": "coefficients.plot_coefficients",
     "ConfidenceIntervals": "profiles.plot_profiles",
@@ -49,8 +54,8 @@ def plot(result: object, *, ax: Axes | None = None, **style: Any) -> Axes:
     Parameters
     ----------
     result : Result
-        LevelEffects, AllianceOutcome and LmmFit become slopes with intervals, Reliability the items of the scale,
-        ShareAssociations correlations with intervals.
+        LevelEffects, AllianceOutcome, AllianceOutcomes and LmmFit become slopes with intervals, Growth and SuddenGains courses,
+        Reliability the items of the scale, ShareAssociations correlations with intervals.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if left out.
     **style
@@ -72,10 +77,10 @@ def plot(result: object, *, ax: Axes | None = None, **style: Any) -> Axes:
     own = [kind.__name__ for kind in type(result).__mro__ if kind.__module__.startswith("alliance_stats.")]
     home = next((_PICTURES[name] for name in own if name in _PICTURES), None)
     if home is None:
-        raise AllianceStatsError.build(
-            f"There is no picture for a {type(result).__name__}.",
-            hint="pass a result such as that of lmm() or level_effects(); for a frame use plot_shares(frame).",
-        )
+        hint = "pass a result such as that of lmm() or level_effects(); for a frame use plot_shares(frame)."
+        if isinstance(result, Result):
+            hint = "read its tidy() and notes; table(result) lays it out for a report."
+        raise AllianceStatsError.build(f"There is no picture for a {type(result).__name__}.", hint=hint)
     file, function = home.split(".")
     draw: Any = getattr(import_module(f"alliance_stats.plots.{file}"), function)
     axes: Axes = draw(result, ax=ax, **style)

@@ -36,6 +36,8 @@ def plot_growth(
     -------
     matplotlib Axes
     """
+    from matplotlib.ticker import MaxNLocator
+
     axes = axes_for(ax)
     curves = result.tidy("curve", level=level)
     breaks = result.tidy("break", level=level)
@@ -55,7 +57,10 @@ def plot_growth(
     size = f"N = {counted(n_rows, 'rating')} of {counted(int(result.glance()['n_patients'].iloc[0]), 'patient')}"
     axes.set_title(f"{words(result.outcome)}: {words(result.form)} course\n{size}", fontsize="medium")
     leave_headroom(axes)
-    axes.legend(frameon=False, fontsize="small", loc="upper left", ncols=2)
+    # lines of breaks run through the legend
+    axes.legend(fontsize="small", loc="upper left", ncols=2, edgecolor="none", framealpha=0.9)
+    if (curves["time"].iloc[[0, -1]] % 1 == 0).all():
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return axes
 
 

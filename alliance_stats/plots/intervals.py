@@ -13,6 +13,9 @@ from alliance_stats.plots.canvas import GREY, Ink, axes_for, interval_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SHORT, LETTER = 28, 0.065
+"""Letters of a label that the usual width has room for; inches that each further one needs."""
+
 
 def draw_intervals(
     table: pd.DataFrame,
@@ -26,7 +29,9 @@ def draw_intervals(
     """Draw estimate, conf_low and conf_high of each row from top to bottom; ``starts`` are rows with a gap above."""
     if table.empty:
         raise DataError.build("There is no estimate to draw.", hint="look at result.tidy().")
-    axes = axes_for(ax, height=1.6 + 0.4 * (len(table) + 0.5 * len(starts)))
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    width = 6.4 + LETTER * max(0, longest - SHORT)
+    axes = axes_for(ax, width=width, height=1.6 + 0.4 * (len(table) + 0.5 * len(starts)))
     rows = [row + 0.5 * sum(start <= row for start in starts) for row in range(len(table))]
     axes.axvline(0.0, color=GREY, linewidth=0.9, zorder=1)
     points = zip(rows, table["estimate"], table["conf_low"], table["conf_high"], inks, strict=True)

@@ -71,7 +71,11 @@ def plot_multiverse(result: Multiverse, *, level: str = "session", ax: Axes | No
     axes.set_ylabel(f"{kind}\n(line: {interval_words(float(table['conf_level'].to_numpy(dtype=float)[0]))})", loc="top")
     axes.set_xlim(-0.8, len(table) - 0.2)
     axes.set_xticks([])
-    axes.set_xlabel("Specifications, from the smallest to the largest slope")
+    unclear = ((curve[:, 1] <= 0) & (curve[:, 2] >= 0)).any()
+    axes.set_xlabel(
+        "Specifications, from the smallest to the largest slope"
+        + ("; grey: the interval holds zero" if unclear else "")
+    )
     sizes = _sizes(table)
     axes.set_title(
         f"Slope at the {level} level under {counted(len(table), 'specification')}\n{sizes}", fontsize="medium"

@@ -58,7 +58,7 @@ def plot_sudden_gains(result: SuddenGains, *, ax: Axes | None = None, **style: A
     axes.autoscale_view()
     axes.set_xticks(steps, LABELS)
     axes.set_xlabel("Session; the gain lies between n and n+1")
-    axes.set_ylabel(f"{words(result.outcome)}, points")
+    axes.set_ylabel(f"{words(result.outcome)}, points ({words(result.direction)})")
     people = changes[result.series.units.columns[0]].nunique()
     size = f"N = {counted(len(changes), 'gain')} of {counted(people, 'patient')}"
     axes.set_title(f"Sudden gains, {words(result.criterion.key)}\n{size}", fontsize="medium")

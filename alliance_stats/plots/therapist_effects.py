@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, words
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, leave_headroom, words
 from alliance_stats.process.therapist_effects import TherapistEffects
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.lines import Line2D
 
 
 def plot_therapist_effects(
@@ -50,16 +51,22 @@ def plot_therapist_effects(
     axes = axes_for(ax, width=7.0)
     axes.axhline(0.0, color=GREY, linewidth=0.9, zorder=1)
     ends = zip(own["estimate"], own["conf_low"], own["conf_high"], strict=True)
+    kinds: dict[str, Line2D] = {}
     for place, (estimate, low, high) in enumerate(ends):
-        ink = INKS[1] if low > 0 or high < 0 else INKS[0]
+        apart = low > 0 or high < 0
+        ink = INKS[1] if apart else INKS[0]
         look: dict[str, Any] = {"color": ink.color, "marker": ink.marker, "markersize": 4.5, "linewidth": 1.3} | style
         axes.plot([place, place], [low, high], **{**look, "marker": ""})
-        axes.plot([place], [estimate], **{**look, "linestyle": ""})
+        name = f"interval {'leaves out' if apart else 'holds'} the average"
+        kinds[name] = axes.plot([place], [estimate], **{**look, "linestyle": ""})[0]
     step = -(-len(own) // 20)
     axes.set_xticks(range(0, len(own), step), [str(level) for level in own["level"]][::step])
-    axes.set_xlabel("Therapist (number by rank)")
+    first = "lowest values" if result.direction is None else "best values"
+    axes.set_xlabel(f"Therapist, numbered by rank (1: {first})")
     level = float(own["conf_level"].iloc[0])
     axes.set_ylabel(f"{words(result.outcome)}: {term}, deviation from\nthe average therapist ({interval_words(level)})")
     size = f"N = {counted(result.caseload.n_patients, 'patient')} of {counted(len(own), 'therapist')}"
     axes.set_title(f"{words(result.outcome)}: therapists, {model}, shrunken\n{size}", fontsize="medium")
+    leave_headroom(axes)
+    axes.legend(list(kinds.values()), list(kinds), frameon=False, fontsize="small", loc="upper left")
     return axes

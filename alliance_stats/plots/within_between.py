@@ -62,7 +62,10 @@ def plot_within_between(
     axes.set_xlabel(f"{words(name)} (difference from the {above})")
     axes.set_ylabel(f"{words(result.outcome)} (difference from the {above})")
     size = f"N = {counted(len(result.frame), 'session')} of {counted(len(patients), unit)}"
-    axes.set_title(f"{words(name)} and {words(result.outcome)}, within and between {unit}s\n{size}", fontsize="medium")
+    lag = f" {counted(result.lag, 'session')} later" if result.lag else ""
+    axes.set_title(
+        f"{words(name)} and {words(result.outcome)}{lag}, within and between {unit}s\n{size}", fontsize="medium"
+    )
     leave_headroom(axes)
     axes.legend(frameon=False, loc="upper left", fontsize="small")
     return axes

@@ -269,3 +269,26 @@ def test_any_table_comes_back_with_its_labels(
     assert cells_of(found["t"]) == cells_of(frame["t"])
     back = labels_of(found).get("x", ColumnLabels())
     assert (back.label, dict(back.value_labels), back.measure) == (own.label, dict(own.value_labels), own.measure)
+
+
+def zoned() -> pd.DataFrame:
+    """Return two sessions whose dates have a time zone, on either side of the change to summer time."""
+    dates = pd.to_datetime(["2024-03-30 10:00", "2024-04-06 10:00"]).tz_localize("Europe/Berlin")
+    return pd.DataFrame({"patient": [1, 1], "session": [1, 2], "held": dates, "wai": [3.5, 4.0]})
+
+
+@pytest.mark.parametrize("suffix", [suffix for suffix in SUFFIXES if suffix != ".parquet"])
+def test_dates_with_a_time_zone_are_written_as_local_time_with_a_warning(suffix: str, tmp_path: Path) -> None:
+    frame = zoned()
+    with pytest.warns(AllianceStatsWarning, match="keep no time zone: the local times of 'held'"):
+        file = al.write_sessions(frame, tmp_path / f"ward{suffix}")
+    again = al.read_sessions(file, patient="patient", session="session")
+    assert again["held"].tolist() == list(pd.to_datetime(["2024-03-30 10:00", "2024-04-06 10:00"]))
+    assert frame["held"].dt.tz is not None
+
+
+def test_parquet_keeps_the_time_zone(tmp_path: Path) -> None:
+    file = al.write_sessions(zoned(), tmp_path / "ward.parquet")
+    again = al.read_sessions(file, patient="patient", session="session")
+    assert str(again["held"].dt.tz) == "Europe/Berlin"
+    assert again["held"].tolist() == zoned()["held"].tolist()
