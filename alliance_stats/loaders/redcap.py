@@ -16,7 +16,7 @@ from alliance_stats.loaders.delimited import read_delimited
 from alliance_stats.loaders.labels import Code, ColumnLabels, with_labels
 from alliance_stats.loaders.missing_reasons import with_reasons
 from alliance_stats.loaders.readers import existing_file, file_errors
-from alliance_stats.loaders.redcap_dictionary import Field, labels_of_fields, read_dictionary
+from alliance_stats.loaders.redcap_dictionary import Field, labels_of_fields, read_dictionary, require_codes
 from alliance_stats.loaders.sessions import canonical_sessions
 
 EVENT, INSTRUMENT, INSTANCE = "redcap_event_name", "redcap_repeat_instrument", "redcap_repeat_instance"
@@ -70,9 +70,9 @@ def read_redcap(
     FileError
         If a file cannot be read, or the dictionary is none.
     ColumnError
-        If the export lacks a column, or holds labels instead of codes.
+        If the export lacks a column, or has labels for names.
     DataError
-        If there is no such form, it has no rows, or sessions cannot be numbered.
+        If answers are labels instead of codes, there is no such form, it has no rows, or sessions cannot be numbered.
 
     Notes
     -----
@@ -99,6 +99,7 @@ def read_redcap(
     record = next(iter(fields))
     own = _columns_of(fields, table, form, inside=True)
     _require_columns(table, record, own, form, Path(path).name)
+    require_codes(fields, table)
     own = [name for name in own if name != record]
     rows, session, numbered = _sessions(table, own, form, events)
     once = [name for name in _columns_of(fields, table, form, inside=False) if name != record]

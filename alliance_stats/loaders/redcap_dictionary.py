@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from alliance_stats.errors import FileError, listing
+from alliance_stats.errors import DataError, FileError, listing
 from alliance_stats.loaders.labels import Code, ColumnLabels, Measure
 from alliance_stats.loaders.readers import read_table
 
@@ -142,3 +142,31 @@ def labels_of_fields(fields: Mapping[str, Field], frame: pd.DataFrame) -> dict[s
     forms = {field.form for field in fields.values()}
     known |= {f"{form}_complete": ColumnLabels("", COMPLETE) for form in forms}
     return {name: own for name, own in known.items() if name in frame.columns}
+
+
+def require_codes(fields: Mapping[str, Field], table: pd.DataFrame) -> None:
+    """Raise a DataError if fields hold the labels of their choices instead of the codes.
+
+    Parameters
+    ----------
+    fields : mapping of str to Field
+    table : DataFrame
+        The export, every cell a text.
+    """
+    labelled: dict[str, int] = {}
+    for name in table.columns:
+        field = fields.get(str(name))
+        if field is None or not field.choices:
+            continue
+        codes = {f"{code:g}" if isinstance(code, float) else str(code) for code, _ in field.choices}
+        labels = {label.casefold() for _, label in field.choices} - codes
+        found = table[name].dropna().str.strip()
+        count = int((found.str.casefold().isin(labels) & ~found.isin(codes)).sum())
+        if count:
+            labelled[str(name)] = count
+    if labelled:
+        columns = listing([f"'{name}' ({count} rows)" for name, count in labelled.items()])
+        raise DataError.build(
+            f"Labels of answers stand where their codes should: {columns}.",
+            hint="export 'raw data' from REDCap, not 'labels'; the dictionary gives the codes their labels.",
+        )

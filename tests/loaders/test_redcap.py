@@ -202,6 +202,12 @@ LABELLED = repeating().rename(columns=lambda name: f"The {name}")
 BAD: dict[str, tuple[pd.DataFrame, dict[str, Any], str]] = {
     "unknown form": (repeating(), {"form": "sessions"}, r"(?s)No form 'sessions'.*did you mean 'session'"),
     "labels instead of raw data": (LABELLED, {}, r"(?s)no column of its record id.*Hint: export 'raw data'"),
+    "labels of answers instead of codes": (
+        repeating().replace({"wai1": {"4": "Always"}, "sex": {"1": "female", "2": "male"}}),
+        {},
+        r"(?s)Labels of answers.*'sex' \(2 rows\), 'wai1' \(1 rows\).*Hint: export 'raw data'",
+    ),
+    "labels of yes and no": (repeating().replace({"drugs": {"1": "Yes"}}), {}, r"(?s)'drugs' \(2 rows\).*Hint"),
     "no field of the form": (
         repeating()[["record_id", "redcap_repeat_instrument", "redcap_repeat_instance"]],
         {},
