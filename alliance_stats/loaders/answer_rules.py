@@ -10,8 +10,8 @@ import pandas as pd
 from alliance_stats.loaders.session_rules import Finding
 
 CEILING_SHARE = 0.15
-"""More than 15 % of answers at the highest value: Terwee et al. (2007), J Clin Epidemiol 60, 34-42, p. 37,
-doi 10.1016/j.jclinepi.2006.03.012."""
+"""More than 15 % of answers at the highest value, after Terwee et al. (2007), J Clin Epidemiol 60, 34-42, p. 37,
+doi 10.1016/j.jclinepi.2006.03.012, who count respondents with the highest possible score."""
 
 FEWEST_VALUES = 3
 """Columns with fewer different values hold yes or no, not ratings."""

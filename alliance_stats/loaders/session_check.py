@@ -136,8 +136,9 @@ def check_sessions(
     Notes
     -----
     Levels: an *error* breaks later steps, a *doubt* may be a mistake or the design, a *fact* is good to know. Ceiling: more
-    than 15 % of answers at the highest value (Terwee et al. 2007, doi 10.1016/j.jclinepi.2006.03.012). Constant: three
-    or more sessions; straight-lining: five or more items; long interval: more than 365 days; these three are conventions.
+    than 15 % of answers at the highest value (after Terwee et al. 2007, doi 10.1016/j.jclinepi.2006.03.012, who count
+    respondents with the highest possible score). Constant: three or more sessions; straight-lining: five or more items;
+    long interval: more than 365 days; these three are conventions.
 
     Examples
     --------

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pandas as pd
+from pandas.api.types import is_datetime64_any_dtype
 
 from alliance_stats.errors import AllianceStatsWarning, DataError, FileError, listing
+from alliance_stats.loaders.labels import ColumnLabels, labels_of
 from alliance_stats.loaders.progress import waiting
 from alliance_stats.loaders.sidecar import WRITTEN, sidecar_of, sidecar_path, without_formulas
 from alliance_stats.loaders.statistical_writers import write_spss, write_stata
@@ -51,7 +53,7 @@ def write_sessions(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     -----
     AllianceStatsWarning
         If reasons of missing answers cannot be put back, because patient or session ids changed since the file was read, or
-        if dates have a time zone, which only parquet files keep.
+        if dates have a time zone, which only parquet files keep, or if answers are codes that their column declares missing.
 
     Notes
     -----
@@ -81,6 +83,7 @@ def write_sessions(frame: pd.DataFrame, path: str | Path, *, overwrite: bool = F
     if not file.parent.is_dir():
         raise FileError.build(f"There is no folder for {file.name}.", hint="create the folder first.")
     # A file that is half written must not look like a whole one.
+    _warn_of_declared(frame)
     draft = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     try:
         with waiting(f"writing {file.name}"):
@@ -133,6 +136,31 @@ def _local_times(frame: pd.DataFrame, suffix: str) -> pd.DataFrame:
     local = frame.assign(**{str(name): frame[name].dt.tz_localize(None) for name in zoned})
     local.attrs = frame.attrs
     return local
+
+
+def _warn_of_declared(frame: pd.DataFrame) -> None:
+    """Warn of answers that reading the file will take for missing."""
+    counts = {name: _n_declared(frame[name], own) for name, own in labels_of(frame).items() if own.missing}
+    found = [f"'{name}' ({count})" for name, count in counts.items() if count]
+    if found:
+        warnings.warn(
+            "Answers are codes that the labels of their column declare missing, and will be read as missing: "
+            f"{listing(found, 12)}. Set them to missing, or take other codes, before writing.",
+            AllianceStatsWarning,
+            stacklevel=3,
+        )
+
+
+def _n_declared(column: pd.Series, own: ColumnLabels) -> int:
+    """Return how many answers lie in a range declared missing."""
+    found = pd.Series(False, index=column.index)
+    numbers = pd.to_numeric(column, errors="coerce") if not is_datetime64_any_dtype(column) else None
+    for low, high in own.missing:
+        if isinstance(low, str) or isinstance(high, str):
+            found |= (column == low).fillna(False).astype(bool)
+        elif numbers is not None:
+            found |= numbers.between(low, high).fillna(False).astype(bool)
+    return int(found.sum())
 
 
 def _require_table(frame: pd.DataFrame) -> None:

@@ -292,3 +292,12 @@ def test_parquet_keeps_the_time_zone(tmp_path: Path) -> None:
     again = al.read_sessions(file, patient="patient", session="session")
     assert str(again["held"].dt.tz) == "Europe/Berlin"
     assert again["held"].tolist() == zoned()["held"].tolist()
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_answers_that_their_column_declares_missing_are_written_with_a_warning(suffix: str, tmp_path: Path) -> None:
+    frame = ward()
+    frame.loc[0, "wai"] = -99.0
+    frame.loc[3, "wai"] = 90.0
+    with pytest.warns(AllianceStatsWarning, match=r"will be read as missing: 'wai' \(2\)"):
+        al.write_sessions(frame, tmp_path / f"ward{suffix}")
