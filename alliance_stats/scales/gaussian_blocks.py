@@ -153,8 +153,8 @@ def maximise(likelihood: Callable[[FloatArray], Evaluation | None], start: Float
 
     Notes
     -----
-    Steps solve (I + damping diag(I)) step = score; the search ends when the expected gain of a step is below 1e-16 times
-    the number of parameters or no step gains anything.
+    Steps solve (I + damping diag(I)) step = score, and are halved where that gains more; the search ends when the expected gain
+    of a step is below 1e-16 times the number of parameters or no step gains anything.
     """
     theta, damping = start, 1e-3
     now = likelihood(theta)
@@ -167,6 +167,11 @@ def maximise(likelihood: Callable[[FloatArray], Evaluation | None], start: Float
         if gain < 1e-16 * len(theta):
             return Maximum(theta, now, converged=True)
         ahead = likelihood(theta + step)
+        if ahead is None or now.deviance - ahead.deviance < gain / 2:
+            # Where the expected information is smaller than the observed one a step leads too far, and half of it far enough.
+            half = likelihood(theta + step / 2)
+            if half is not None and (ahead is None or half.deviance < ahead.deviance):
+                step, ahead = step / 2, half
         if ahead is not None and ahead.deviance < now.deviance:
             theta, now, damping = theta + step, ahead, max(damping / 10, 1e-12)
         elif damping > 1e8:
