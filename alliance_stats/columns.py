@@ -85,6 +85,12 @@ def numeric_values(frame: pd.DataFrame, column: str) -> np.ndarray:
     values = one_column(frame, column)
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "fiub":
         return values.to_numpy(dtype=float)
+    if values.dtype.kind in "mM":
+        raise ColumnError.build(
+            f"Column '{column}' holds dates or times, not numbers.",
+            hint=f"turn them into numbers: frame.groupby('patient')['{column}'].rank('dense') for an order, "
+            f"(frame['{column}'] - start).dt.days for days.",
+        )
     if values.dtype.kind == "c":
         raise ColumnError.build(f"Column '{column}' holds complex numbers.", hint="pass their real part.")
     numbers = pd.to_numeric(values.astype(object), errors="coerce").to_numpy(dtype=float, na_value=np.nan)

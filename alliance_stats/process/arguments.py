@@ -1,0 +1,109 @@
+"""Checks of the options that callers pass, with errors that name the option and say what it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Integral, Real
+
+from alliance_stats.errors import DataError
+
+
+def column_name(value: object, option: str) -> str:
+    """Return the name of one column.
+
+    Raises
+    ------
+    DataError
+        If the value is not a text.
+    """
+    if not isinstance(value, str):
+        raise DataError.build(
+            f"{option} names one column; {_kind(value)} was given.",
+            hint=f'pass its name as text, such as {option}="wai".',
+        )
+    return value
+
+
+def column_names(value: object, option: str) -> tuple[str, ...]:
+    """Return names of columns, each once; one text is one name.
+
+    Raises
+    ------
+    DataError
+        If the value is neither a text nor a collection of texts.
+    """
+    entries = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(entry, str) for entry in entries):
+        wrong = next(entry for entry in entries if not isinstance(entry, str))
+        raise DataError.build(
+            f"{option} is a list of column names; {_kind(wrong)} was given.",
+            hint=f'pass texts, such as {option}=["first", "second"], or leave {option} out.',
+        )
+    return tuple(dict.fromkeys(str(entry) for entry in entries))
+
+
+def whole_number(value: object, option: str, *, least: int) -> int:
+    """Return a whole number.
+
+    Raises
+    ------
+    DataError
+        If the value is no whole number, or smaller than ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        shown = _shown(value)
+        raise DataError.build(
+            f"{option} is a whole number of {least} or more; {shown} was given.",
+            hint=f"pass for example {option}={max(least, 1)}.",
+        )
+    return int(value)
+
+
+def number(value: object, option: str, *, above: float = -math.inf, most: float = math.inf) -> float:
+    """Return a finite number greater than ``above`` and not greater than ``most``.
+
+    Raises
+    ------
+    DataError
+        If the value is no such number; True, False and texts are none.
+    """
+    given = math.nan if isinstance(value, bool) or not isinstance(value, Real) else float(value)
+    if not (math.isfinite(given) and above < given <= most):
+        bounds = [f"above {above:g}"] if above > -math.inf else []
+        bounds += [f"up to {most:g}"] if most < math.inf else []
+        shown = _shown(value)
+        raise DataError.build(
+            f"{option} is a number{' ' + ' and '.join(bounds) if bounds else ''}; {shown} was given.",
+            hint=f"pass a number without quotes as {option}.",
+        )
+    return given
+
+
+def truth(value: object, option: str) -> bool:
+    """Return True or False.
+
+    Raises
+    ------
+    DataError
+        If the value is neither.
+    """
+    if not isinstance(value, bool):
+        raise DataError.build(
+            f"{option} is True or False; {_kind(value)} was given.", hint=f"pass {option}=True or {option}=False."
+        )
+    return value
+
+
+def _shown(value: object) -> str:
+    """Return a number as it is, anything else as what it is."""
+    return _kind(value) if isinstance(value, bool) or not isinstance(value, Real) else f"{value}"
+
+
+def _kind(value: object) -> str:
+    """Return what a value is, in words."""
+    if value is None or isinstance(value, bool):
+        return str(value)
+    return {"str": "a text", "int": "a number", "float": "a number", "list": "a list", "tuple": "a list"}.get(
+        type(value).__name__, f"an object of type {type(value).__name__}"
+    )
