@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 Verdict = Literal["mistake", "caution", "fine"]
@@ -19,8 +20,18 @@ class Finding:
     level : {"mistake", "caution", "fine"}
     evidence : str
         One sentence with counts; no ids.
+    words : mapping of str to object
+        What the call that mends it needs beyond what the result knows.
     """
 
     key: str
     level: Verdict
     evidence: str
+    words: Mapping[str, object] = field(default_factory=dict)
+
+
+def graded(worst: float, *, caution: float, mistake: float = float("inf")) -> Verdict:
+    """Return the verdict on a number that is the worse the larger it is."""
+    if worst > mistake:
+        return "mistake"
+    return "caution" if worst > caution else "fine"

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from html import escape
+from textwrap import fill
 from typing import Any
 
 import pandas as pd
 
 from alliance_stats.process.parts import ordered_columns
-from alliance_stats.process.review import model_checks, rating_checks
-from alliance_stats.process.review.analysis import Analysis, analyses_of
+from alliance_stats.process.review.code import in_code
+from alliance_stats.process.review.dispatch import panels_of
 from alliance_stats.process.review.finding import Finding
 from alliance_stats.process.review.mistakes import known_mistakes
-from alliance_stats.result import Result
+from alliance_stats.process.review.panel import Panel
+from alliance_stats.result import Result, html_table
 
-CHECKS: Mapping[str, Callable[[Analysis], Finding | None]] = {
-    "single_session": rating_checks.single_session,
-    "pooled_slope": model_checks.pooled_slope,
-    "between_as_within": model_checks.between_as_within,
-    "prior_outcome": model_checks.prior_outcome,
-    "therapists": model_checks.therapists,
-    "few_therapists": model_checks.few_therapists,
-    "patients_per_therapist": rating_checks.patients_per_therapist,
-    "few_sessions": rating_checks.few_sessions,
-    "lagged_outcome": model_checks.lagged_outcome,
-    "detrending": model_checks.detrending,
-    "ceiling": rating_checks.ceiling,
-    "difference_score": rating_checks.difference_score,
-    "mixed_raters": rating_checks.mixed_raters,
-    "spacing": rating_checks.spacing,
-    "post_hoc_events": model_checks.post_hoc_events,
-    "mediation_order": model_checks.mediation_order,
-}
-"""The check of each mistake, in the order of the table."""
+LEVELS = ("mistake", "caution", "fine")
+
+WIDTH = 110
+"""Of a printed review, in characters."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +49,24 @@ class MethodsReview(Result):
         """
         return self.findings.copy()
 
+    def __repr__(self) -> str:
+        counts = self.glance().iloc[0]
+        of = "1 analysis" if self.n_analyses == 1 else f"{self.n_analyses} analyses"
+        said = f"{_counted(counts['n_mistakes'], 'mistake')}, {_counted(counts['n_cautions'], 'caution')}"
+        lines = [f"Methods review of {of}: {said}, {_counted(counts['n_fine'], 'check')} without a finding."]
+        for row in self._worst_first().to_dict("records"):
+            if row["level"] != "fine":
+                lines += ["", *_printed(row)]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<li>{escape(note)}</li>" for note in self.notes)
+        return f"{html_table(self._worst_first())}<ul>{notes}</ul>"
+
+    def _worst_first(self) -> pd.DataFrame:
+        """Return the findings, mistakes first, each level in its order."""
+        return self.findings.sort_values("level", key=lambda level: level.map(LEVELS.index), kind="stable")
+
     def mistakes(self) -> pd.DataFrame:
         """Return the rows of level "mistake"."""
         return self.findings[self.findings["level"] == "mistake"].reset_index(drop=True)
@@ -85,9 +91,11 @@ def review(result: Result | Sequence[Result]) -> MethodsReview:
     Parameters
     ----------
     result : Result, or sequence of Result
-        Of `alliance_outcome`, `level_effects`, `lmm`, `share_associations`, `ruptures`, `sudden_gains`, `mediation` or
-        `reciprocal`. Several are reviewed together: the same alliance and outcome with and without trends are then seen as one
-        report.
+        Of `alliance_outcome`, `alliance_multiverse`, `level_effects`, `lmm`, `reciprocal`, `mediation`, `growth`,
+        `early_response`, `therapist_effects`, `ruptures`, `sudden_gains`, `around_gains`, `compare_rupture_criteria`,
+        `compare_gain_criteria`, `instability`, `synchrony` or `share_associations`. Several are reviewed together: the same
+        alliance and outcome with and without trends, ruptures by two criteria, or early change up to two sessions are then
+        seen as one report.
 
     Returns
     -------
@@ -107,8 +115,16 @@ def review(result: Result | Sequence[Result]) -> MethodsReview:
     -----
     "mistake": the data and the model show it. "caution": a reader must know it, or it cannot be excluded. "fine": checked, and
     not found. Rules and sources stand in ``process/review/mistakes.toml``; limits that a source gives (four sessions, about 60
-    patients, 50 groups, 15 % at an end) are its, not laws. Not seen: choices made before the data were read, single-level
-    pooling of dependent effects, vote counting.
+    patients, 50 groups, 15 % at an end) are its, not laws; other limits are conventions of this library, named where they
+    stand. Not seen: choices made before the data were read, columns that are not in the rows analysed, single-level pooling of
+    dependent effects, vote counting.
+
+    ``call`` is code: ``sessions`` stands for the session table, ``result`` for the result reviewed, ``gains`` for the result
+    of `sudden_gains`, ``therapists`` for a table of patients and their therapists. Calls may name a column that you have yet
+    to make: "before" (the outcome before a conversation), "intake" (severity before treatment), "arm" (the group compared).
+
+    Sudden gains are counted again in courses whose ratings were put into random order 20 times, with fixed random
+    numbers: what noise alone finds.
 
     Examples
     --------
@@ -119,36 +135,52 @@ def review(result: Result | Sequence[Result]) -> MethodsReview:
     >>> al.review(fit).mistakes()["item"].tolist()
     ['One slope for several levels']
     """
-    results = list(result) if isinstance(result, list | tuple) else [result]
-    analyses = analyses_of(results)
-    known = known_mistakes()
-    rows: list[dict[str, Any]] = []
-    for analysis in analyses:
-        for key in known:
-            finding = CHECKS[key](analysis)
-            if finding is not None:
-                rows.append({"model": analysis.label} | _row(finding))
+    panels = panels_of(list(result) if isinstance(result, list | tuple) else [result])
+    known = list(known_mistakes())
+    rows = [
+        {"model": panel.label} | _row(finding, panel)
+        for panel in panels
+        for finding in sorted(panel.findings, key=lambda own: known.index(own.key))
+    ]
     table = pd.DataFrame(rows, columns=["model", "item", "level", "evidence", "why", "source", "call"])
-    if len(analyses) == 1:
+    if len(panels) == 1:
         table = table.drop(columns="model")
-    return MethodsReview(findings=ordered_columns(table), n_analyses=len(analyses), notes=_notes(table))
+    return MethodsReview(findings=ordered_columns(table), n_analyses=len(panels), notes=_notes(table))
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _row(finding: Finding, panel: Panel) -> dict[str, Any]:
     """Return a finding with what is known of its mistake."""
     mistake = known_mistakes()[finding.key]
     said = {"item": mistake.title, "level": finding.level, "evidence": finding.evidence, "why": mistake.why}
-    return said | {"source": mistake.source, "call": "" if finding.level == "fine" else mistake.call}
+    call = "" if finding.level == "fine" else mistake.mend(panel.made_by, in_code({**panel.words, **finding.words}))
+    return said | {"source": mistake.source, "call": call}
+
+
+def _printed(row: dict[Any, Any]) -> list[str]:
+    """Return the lines of one finding."""
+    where = f" [{row['model']}]" if "model" in row else ""
+    lines = [f"{str(row['level']).upper()}: {row['item']}{where}"]
+    lines += [fill(row[name], WIDTH, initial_indent="  ", subsequent_indent="  ") for name in ("evidence", "why")]
+    # The call is not wrapped, so that it can be copied.
+    return [
+        *lines,
+        f"  Call:   {row['call']}",
+        fill(f"Source: {row['source']}", WIDTH, initial_indent="  ", subsequent_indent="          "),
+    ]
 
 
 def _notes(table: pd.DataFrame) -> tuple[str, ...]:
     """Return the verdict in a sentence, and what a review cannot see."""
     counts = table["level"].value_counts()
-    found = [
-        f"{int(counts.get(level, 0))} {level}{'s' if counts.get(level, 0) != 1 else ''}"
-        for level in ("mistake", "caution")
-    ]
+    mistakes, cautions = (_counted(int(counts.get(level, 0)), level) for level in ("mistake", "caution"))
     return (
-        f"Methods review: {found[0]}, {found[1]}, {int(counts.get('fine', 0))} checks without a finding.",
+        f"Methods review: {mistakes}, {cautions}, {_counted(int(counts.get('fine', 0)), 'check')} without a finding.",
         "Only what shows in the result and its rows is judged; what was decided after looking at the data is not seen.",
+        "In calls: sessions is the session table, result the result reviewed, gains the sudden gains, therapists a table of "
+        "patients and their therapists.",
     )
+
+
+def _counted(count: int, what: str) -> str:
+    """Return a number with its noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"

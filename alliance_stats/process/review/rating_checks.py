@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.process.review.analysis import Analysis
-from alliance_stats.process.review.finding import Finding
+from alliance_stats.process.review.finding import Finding, graded
+from alliance_stats.process.review.reliability import mean_reliability
 
 ENOUGH_SESSIONS = 4
 """Ratings for a dependability above .90: Crits-Christoph et al. (2011, doi 10.1037/a0023668), abstract."""
@@ -19,15 +20,15 @@ ENOUGH_PATIENTS = 60
 AT_THE_END = 0.15
 """Share of ratings at an end of the scale: Terwee et al. (2007, doi 10.1016/j.jclinepi.2006.03.012)."""
 
+SKIPPED = 0.1
+"""Share of steps between sessions that may skip one; a convention of this library."""
+
 MOST_COLUMNS = 40
 """More numeric columns are not searched for differences."""
 
 
 def single_session(analysis: Analysis) -> Finding | None:
     """Tell whether patients have one rating each."""
-    if analysis.kind == "ShareAssociations":
-        n = int(getattr(analysis.result, "n", 0))
-        return Finding("single_session", "caution", f"{n} conversations, one of each person.")
     counts = _ratings_each(analysis)
     if counts is None:
         return None
@@ -38,29 +39,27 @@ def single_session(analysis: Analysis) -> Finding | None:
     return Finding("single_session", "fine", f"{text}; {single} have a single one.")
 
 
-def few_sessions(analysis: Analysis) -> Finding | None:
-    """Tell how many patients have too few ratings for a mean."""
+def few_sessions(analysis: Analysis, *, corrected: bool = False) -> Finding | None:
+    """Tell how many patients have too few ratings for a mean; ``corrected`` if means are drawn in by their reliability."""
     counts = _ratings_each(analysis)
-    if counts is None or analysis.kind == "LmmFit" or (counts == 1).all():
+    if counts is None or (counts == 1).all():
         return None
     few = int((counts < ENOUGH_SESSIONS).sum())
     text = (
         f"{few} of {len(counts)} {analysis.unit_name}s have fewer than {ENOUGH_SESSIONS} ratings in the rows analysed"
     )
-    found = _mean_reliability(analysis)
+    values = analysis.raw(analysis.predictors[0]) if analysis.predictors else None
+    found = None if values is None else mean_reliability(values, analysis.frame[analysis.unit].to_numpy())
     if found is not None:
         text += f"; the reliability of their mean of {analysis.predictors[0]} is {found:.2f} in the median"
-    if getattr(getattr(analysis.result, "model", None), "weights", "") == "reliability":
+    if corrected:
         return Finding("few_sessions", "fine", f"{text}; means are drawn in by it (weights='reliability').")
-    level = "mistake" if 2 * few > len(counts) else "caution" if few else "fine"
-    return Finding("few_sessions", level, f"{text}.")  # type: ignore[arg-type]
+    return Finding("few_sessions", graded(few / len(counts), caution=0.0, mistake=0.5), f"{text}.")
 
 
 def patients_per_therapist(analysis: Analysis) -> Finding | None:
     """Tell how many patients a therapist's mean is of."""
-    if "therapist" not in analysis.levels or "patient" not in analysis.levels or analysis.kind == "LmmFit":
-        return None
-    if analysis.frame is None:
+    if "therapist" not in analysis.levels or "patient" not in analysis.levels:
         return None
     pairs = analysis.frame[[analysis.levels["patient"], analysis.levels["therapist"]]].drop_duplicates()
     counts = pairs[analysis.levels["therapist"]].value_counts().to_numpy()
@@ -85,13 +84,13 @@ def ceiling(analysis: Analysis) -> Finding | None:
     worst = max(shares)
     at_end = [f"{share:.0%} of {name} at the {place} value" for share, name, place in shares if share > AT_THE_END]
     if at_end:
-        return Finding("ceiling", "caution", f"{'; '.join(at_end)}.")
+        return Finding("ceiling", "caution", f"{'; '.join(at_end)}.", {"column": worst[1]})
     return Finding("ceiling", "fine", f"At most {worst[0]:.0%} of ratings lie at an end ({worst[1]}, {worst[2]}).")
 
 
 def mixed_raters(analysis: Analysis) -> Finding | None:
     """Tell whether rows are of several raters."""
-    if analysis.frame is None or "rater" not in analysis.frame:
+    if "rater" not in analysis.frame:
         return None
     n_raters = int(analysis.frame["rater"].nunique())
     text = f"The column 'rater' has {n_raters} value{'s' if n_raters != 1 else ''} in {len(analysis.frame)} rows."
@@ -101,34 +100,27 @@ def mixed_raters(analysis: Analysis) -> Finding | None:
 def difference_score(analysis: Analysis) -> Finding | None:
     """Tell whether a predictor or the outcome is the difference of two other columns."""
     frame = analysis.frame
-    if frame is None:
-        return None
     own = [name for name in (*analysis.predictors, analysis.outcome) if name in frame]
-    made = {f"{name}_{part}" for name in own for part in ("session", "trend", *analysis.levels)}
-    others = [
-        str(name)
-        for name in frame.columns
-        if name not in made
-        and pd.api.types.is_numeric_dtype(frame[name])
-        and not str(name).rstrip("0123456789").endswith("_lag")
-    ]
+    others = _own_columns(analysis, own)
     if not 2 < len(others) <= MOST_COLUMNS:
         return None
     values = {name: frame[name].to_numpy(dtype=float) for name in others}
+    # Where one part is in the analysis as well, the other part may be a difference that is merely kept in the table.
+    candidates = [other for other in others if other not in own and np.nanstd(values[other]) > 0]
     for name in own:
-        candidates = [other for other in others if other != name and np.nanstd(values[other]) > 0]
         for first, second in combinations(candidates, 2):
             gap = values[first] - values[second]
             if np.allclose(np.abs(values[name]), np.abs(gap), equal_nan=True) and np.nanstd(gap) > 0:
                 text = f"'{name}' is the difference of '{first}' and '{second}' in all {len(frame)} rows."
-                return Finding("difference_score", "mistake", text)
+                kept, apart = (analysis.outcome, [first, second]) if name != analysis.outcome else (first, [second])
+                return Finding("difference_score", "mistake", text, {"kept": kept, "apart": apart})
     return Finding("difference_score", "fine", f"No column of the analysis is the difference of two of {len(others)}.")
 
 
 def spacing(analysis: Analysis) -> Finding | None:
     """Tell how far apart sessions are."""
     frame, unit = analysis.frame, analysis.unit
-    if frame is None or unit is None or "session" not in frame or analysis.kind == "LmmFit":
+    if unit is None or "session" not in frame:
         return None
     ordered = frame.sort_values([unit, "session"], kind="stable")
     same = ordered[unit].eq(ordered[unit].shift())
@@ -137,35 +129,50 @@ def spacing(analysis: Analysis) -> Finding | None:
         return None
     gaps = int((steps != 1).sum())
     text = f"{gaps} of {steps.size} steps between a {analysis.unit_name}'s analysed sessions skip a session number"
-    dates = [name for name in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[name])]
+    dates = date_columns(frame)
     if dates:
-        days = ordered[dates[0]].diff()[same].dt.total_seconds().to_numpy(dtype=float) / 86_400.0
-        low, high = np.nanquantile(days, [0.1, 0.9])
+        low, high = days_between(frame, unit, dates[0])
         text += f"; from one to the next lie {low:.0f} to {high:.0f} days (middle 80 %, column '{dates[0]}')"
-        uneven = high > 2.0 * max(low, 0.5)
-        return Finding("spacing", "caution" if uneven or gaps > 0.1 * steps.size else "fine", f"{text}.")
-    return Finding("spacing", "caution" if gaps > 0.1 * steps.size else "fine", f"{text}; dates are not in the table.")
+        bad = uneven(low, high) or gaps > SKIPPED * steps.size
+        return Finding("spacing", "caution" if bad else "fine", f"{text}.", {"clock": dates[0], "unit": unit})
+    words = {"clock": "session", "unit": unit}
+    level = graded(gaps / steps.size, caution=SKIPPED)
+    return Finding("spacing", level, f"{text}; dates are not in the table.", words)
+
+
+def date_columns(frame: pd.DataFrame) -> list[str]:
+    """Return the names of columns that hold dates."""
+    return [str(name) for name in frame.columns if pd.api.types.is_datetime64_any_dtype(frame[name])]
+
+
+def days_between(frame: pd.DataFrame, unit: str, date: str) -> tuple[float, float]:
+    """Return the days that the middle 80 % of steps from one session to the next take; NaN without a step."""
+    ordered = frame.sort_values([unit, "session"], kind="stable")
+    same = ordered[unit].eq(ordered[unit].shift())
+    days = ordered[date].diff()[same].dt.total_seconds().to_numpy(dtype=float) / 86_400.0
+    days = days[~np.isnan(days)]
+    return (float(np.quantile(days, 0.1)), float(np.quantile(days, 0.9))) if days.size else (np.nan, np.nan)
+
+
+def uneven(low: float, high: float) -> bool:
+    """Tell whether steps differ by more than double."""
+    return high > 2.0 * max(low, 0.5)
+
+
+def _own_columns(analysis: Analysis, own: list[str]) -> list[str]:
+    """Return the numeric columns that were not made by splitting or lagging."""
+    made = {f"{name}_{part}" for name in own for part in ("session", "trend", *analysis.levels)}
+    return [
+        str(name)
+        for name in analysis.frame.columns
+        if name not in made
+        and pd.api.types.is_numeric_dtype(analysis.frame[name])
+        and not str(name).rstrip("0123456789").endswith("_lag")
+    ]
 
 
 def _ratings_each(analysis: Analysis) -> np.ndarray | None:
     """Return the number of rows of each unit of the innermost level."""
-    if analysis.frame is None or analysis.unit is None:
+    if analysis.unit is None:
         return None
     return analysis.frame[analysis.unit].value_counts().to_numpy()
-
-
-def _mean_reliability(analysis: Analysis) -> float | None:
-    """Return the median reliability of unit means of the first predictor, from a one-way analysis of variance."""
-    values = analysis.raw(analysis.predictors[0]) if analysis.predictors else None
-    if values is None or analysis.frame is None or analysis.unit is None:
-        return None
-    groups = pd.Series(values).groupby(analysis.frame[analysis.unit].to_numpy())
-    counts, means = groups.size().to_numpy(dtype=float), groups.mean().to_numpy()
-    n, k = counts.sum(), len(counts)
-    if n <= k or k < 2:
-        return None
-    within = float(((values - groups.transform("mean").to_numpy()) ** 2).sum() / (n - k))
-    between = float((counts * (means - values.mean()) ** 2).sum() / (k - 1))
-    size = (n - (counts**2).sum() / n) / (k - 1)
-    tau2 = max((between - within) / size, 0.0)
-    return float(np.median(tau2 / (tau2 + within / counts))) if tau2 + within > 0 else None
