@@ -79,7 +79,7 @@ def plot(result: object, *, ax: Axes | None = None, **style: Any) -> Axes:
     if home is None:
         hint = "pass a result such as that of lmm() or level_effects(); for a frame use plot_shares(frame)."
         if isinstance(result, Result):
-            hint = "read its tidy() and notes; table(result) lays it out for a report."
+            hint = "read its tidy() and notes; table() lays it out for a report."
         raise AllianceStatsError.build(f"There is no picture for a {type(result).__name__}.", hint=hint)
     file, function = home.split(".")
     draw: Any = getattr(import_module(f"alliance_stats.plots.{file}"), function)

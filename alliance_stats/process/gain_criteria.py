@@ -9,7 +9,9 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import number
+from alliance_stats.process.choice import choice
 from alliance_stats.process.criterion_file import read_criteria
 from alliance_stats.process.session_series import FloatArray
 from alliance_stats.scales.change_index import MeasurementError
@@ -54,16 +56,15 @@ class GainCriterion:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.stability not in get_args(Stability):
-            raise unknown_name(DataError, "stability rule", str(self.stability), get_args(Stability))
-        if not 0 <= self.share < 1:
+        choice(self.stability, "stability", get_args(Stability), kind="stability rule")
+        if not 0 <= number(self.share, "share") < 1:
             raise DataError.build(f"share = {self.share} is no share.", hint="pass 0.25 for 25 %, or 0 for none.")
-        if not 0 < self.alpha < 1:
+        if not 0 < number(self.alpha, "alpha") < 1:
             raise DataError.build(f"alpha = {self.alpha} is not between 0 and 1.", hint="0.05 is usual.")
-        if self.stability in ("part_kept", "series_sd") and not self.constant > 0:
-            raise DataError.build(
-                f"constant = {self.constant} with stability='{self.stability}'.", hint="give a positive number."
-            )
+        if self.critical is not None:
+            number(self.critical, "critical", above=0)
+        if self.stability in ("part_kept", "series_sd"):
+            number(self.constant, "constant", above=0)
 
     @property
     def uses_means(self) -> bool:
@@ -119,9 +120,7 @@ def load_gain_criterion(key: str) -> GainCriterion:
     (0.25, 'mean_difference_in_sd')
     """
     rows = read_criteria("sudden_gains").rows
-    if key not in rows:
-        raise unknown_name(DataError, "criterion", key, list(rows))
-    return GainCriterion(key=key, **rows[key])
+    return GainCriterion(key=key, **rows[choice(key, "criterion", list(rows), kind="criterion")])
 
 
 def as_gain_criterion(criterion: str | GainCriterion) -> GainCriterion:
@@ -144,7 +143,8 @@ def cutoff_points(cutoff: float | MeasurementError, first_scores: FloatArray) ->
     1.96 sqrt(2) s sqrt(1 - r), Jacobson & Truax (1991), https://doi.org/10.1037/0022-006X.59.1.12
     """
     if isinstance(cutoff, MeasurementError):
-        sd = float(np.std(first_scores, ddof=1)) if isinstance(cutoff.sd, str) else float(cutoff.sd)
+        sample = float(np.std(first_scores, ddof=1)) if first_scores.size > 1 else 0.0
+        sd = sample if isinstance(cutoff.sd, str) else float(cutoff.sd)
         # 0.975 quantile of the normal distribution, written 1.96 in Jacobson & Truax (1991)
         points = 1.959963984540054 * math.sqrt(2) * sd * math.sqrt(1 - cutoff.reliability)
         whose = "of the first ratings" if isinstance(cutoff.sd, str) else "given"
@@ -154,10 +154,11 @@ def cutoff_points(cutoff: float | MeasurementError, first_scores: FloatArray) ->
             f"{cutoff.reliability:g} ({kind}) and standard deviation {sd:.4g} ({whose})."
         )
     else:
-        points, text = float(cutoff), f"The cut-off of {float(cutoff):g} points was given."
-    if not (math.isfinite(points) and points >= 0):
+        points = number(cutoff, "cutoff", above=0)
+        text = f"The cut-off of {points:g} points was given."
+    if not points > 0:
         raise DataError.build(
-            f"The cut-off is {points:g} points.",
-            hint="pass points of the scale (7 for the BDI in Tang & DeRubeis), or a MeasurementError.",
+            f"The cut-off is {points:g} points: the first ratings have no standard deviation.",
+            hint="pass points of the scale (7 for the BDI in Tang & DeRubeis), or a MeasurementError with sd= in points.",
         )
     return points, text

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from alliance_stats.process.gain_criteria import GainCriterion
-from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray
+from alliance_stats.process.session_series import ROUNDING, BoolArray, FloatArray, IntArray
 
 Missing = Literal["adjusted", "complete"]
 
@@ -50,7 +50,13 @@ def windows(table: FloatArray) -> FloatArray:
 
 
 def find_gains(
-    table: FloatArray, criterion: GainCriterion, *, cutoff: float, sign: int, missing: Missing = "adjusted"
+    table: FloatArray,
+    criterion: GainCriterion,
+    *,
+    cutoff: float,
+    sign: int,
+    missing: Missing = "adjusted",
+    slack: float | None = None,
 ) -> Intervals:
     """Apply a criterion to every interval.
 
@@ -65,6 +71,9 @@ def find_gains(
         1 to find falls, -1 to find rises.
     missing : {"adjusted", "complete"}
         Two of three scores on each side are enough, or all are needed.
+    slack : float, optional
+        Points by which rounding may move a difference, as when 3.3 - 2.3 falls short of 1; that of eight-byte numbers if
+        left out.
 
     Returns
     -------
@@ -76,48 +85,57 @@ def find_gains(
     pre, post = before[:, :, -1], after[:, :, 0]
     size = sign * (pre - post)
     both = ~np.isnan(size)
-    enough, stable = _stability(table, around, criterion, size=size, sign=sign, missing=missing)
+    slack = ROUNDING * float(np.nanmax(np.abs(table))) if slack is None else slack
+    rule = _Rule(criterion, sign, missing, slack)
+    enough, stable = _stability(table, around, rule, size=size)
     judged = both & enough
-    # decimal scores such as 3.3 - 2.3 fall short of 1 by rounding
-    slack = 1e-9 * float(np.nanmax(np.abs(table)))
     with np.errstate(invalid="ignore"):
         large = (size >= cutoff - slack) & (size > slack) & (size >= criterion.share * np.abs(pre) - slack)
     return Intervals(both=both, judged=judged, found=judged & large & stable, size=size)
 
 
+@dataclass(frozen=True)
+class _Rule:
+    """A criterion with all that its third rule needs; see `find_gains`."""
+
+    criterion: GainCriterion
+    sign: int
+    missing: Missing
+    slack: float
+
+
 def _stability(
-    table: FloatArray, around: FloatArray, criterion: GainCriterion, *, size: FloatArray, sign: int, missing: Missing
+    table: FloatArray, around: FloatArray, rule: _Rule, *, size: FloatArray
 ) -> tuple[BoolArray, BoolArray]:
     """Return where the third rule can be applied, and where it is met."""
-    shape = size.shape
+    criterion, shape = rule.criterion, size.shape
     if criterion.stability == "none":
         return np.ones(shape, dtype=bool), np.ones(shape, dtype=bool)
     if criterion.stability == "series_sd":
         counts = np.isfinite(table).sum(axis=1)
         spread = _spread(table)
         with np.errstate(invalid="ignore"):
-            met = size >= criterion.constant * spread[:, None]
+            met = size >= criterion.constant * spread[:, None] - rule.slack
         return np.broadcast_to((counts >= REACH)[:, None], shape), met
     later = around[:, :, REACH + 1 :]
     if criterion.stability == "part_kept":
-        needed = later.shape[2] if missing == "complete" else 1
+        needed = later.shape[2] if rule.missing == "complete" else 1
         pre = around[:, :, REACH - 1]
         with np.errstate(invalid="ignore"):
-            lost = sign * (pre[:, :, None] - later) < criterion.constant * size[:, :, None]
+            lost = rule.sign * (pre[:, :, None] - later) < criterion.constant * size[:, :, None] - rule.slack
         kept: BoolArray = np.asarray(~lost.any(axis=2))
         return np.isfinite(later).sum(axis=2) >= needed, kept
-    return _means_apart(around, criterion, sign=sign, missing=missing)
+    return _means_apart(around, rule)
 
 
-def _means_apart(
-    around: FloatArray, criterion: GainCriterion, *, sign: int, missing: Missing
-) -> tuple[BoolArray, BoolArray]:
+def _means_apart(around: FloatArray, rule: _Rule) -> tuple[BoolArray, BoolArray]:
     """Compare means before and after; the formula stands in `GainCriterion`."""
     from scipy.stats import t
 
+    criterion = rule.criterion
     before, after = around[:, :, :REACH], around[:, :, REACH:]
     n_before, n_after = np.isfinite(before).sum(axis=2), np.isfinite(after).sum(axis=2)
-    least = REACH if missing == "complete" else LEAST
+    least = REACH if rule.missing == "complete" else LEAST
     enough = (n_before >= least) & (n_after >= least)
     df = np.where(enough, n_before + n_after - 2, 2)
     critical = t.ppf(1 - criterion.alpha / 2, df) if criterion.critical is None else criterion.critical
@@ -125,9 +143,9 @@ def _means_apart(
     pooled = np.sqrt(squares / df)
     if criterion.stability == "two_sample_t":
         pooled = pooled * np.sqrt(1 / np.maximum(n_before, 1) + 1 / np.maximum(n_after, 1))
-    apart = sign * (_mean(before) - _mean(after))
+    apart = rule.sign * (_mean(before) - _mean(after))
     with np.errstate(invalid="ignore"):
-        beyond: BoolArray = np.asarray(apart > critical * pooled)
+        beyond: BoolArray = np.asarray(apart > critical * pooled + rule.slack)
     return enough, beyond
 
 
@@ -152,7 +170,9 @@ def _spread(table: FloatArray) -> FloatArray:
     return np.sqrt(variances)
 
 
-def reversed_later(table: FloatArray, units: IntArray, places: IntArray, *, sign: int, part: float = 0.5) -> BoolArray:
+def reversed_later(
+    table: FloatArray, units: IntArray, places: IntArray, *, sign: int, part: float = 0.5, slack: float = 0.0
+) -> BoolArray:
     """Tell for each gain whether a later score gave back more than a part of it.
 
     Parameters
@@ -164,11 +184,13 @@ def reversed_later(table: FloatArray, units: IntArray, places: IntArray, *, sign
         1 for falls, -1 for rises.
     part : float
         Share of the gain; the sessions after the one that follows the gain are looked at.
+    slack : float
+        Points by which rounding may move a difference.
     """
     found = np.zeros(units.size, dtype=bool)
     for index, (unit, place) in enumerate(zip(units, places, strict=True)):
         pre, post = table[unit, place], table[unit, place + 1]
         later = table[unit, place + 2 :]
         limit = post + part * (pre - post)
-        found[index] = bool((sign * (later - limit) > 0).any())
+        found[index] = bool((sign * (later - limit) > slack).any())
     return found

@@ -10,10 +10,12 @@ import pandas as pd
 
 from alliance_stats.errors import DataError, unknown_name
 from alliance_stats.inference.coefficient_tests import coefficient_tests
-from alliance_stats.inference.linear import DfMethod, require_level
+from alliance_stats.inference.linear import DfMethod, require_level, require_method
 from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.process.arguments import column_names, truth
 from alliance_stats.process.growth_estimates import baseline_sd, change_table, curve_table, observation_table
-from alliance_stats.process.growth_model import GrowthModel, fit_growth, growth_rows
+from alliance_stats.process.growth_model import OWN, BreakSearch, GrowthModel, fit_growth
+from alliance_stats.process.growth_rows import growth_rows
 from alliance_stats.process.growth_terms import (
     BROKEN,
     Form,
@@ -28,7 +30,7 @@ from alliance_stats.result import Result
 Part: TypeAlias = Literal["changes", "coefficients", "curve", "break", "profile", "observations"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Growth(Result):
     """The course of an outcome over time; made by `growth`.
 
@@ -38,8 +40,13 @@ class Growth(Result):
     form : str
     by : str or None
     groups : tuple of str
+        Values of ``by``; ("all",) without it.
+    level : float in (0, 1)
+        Of the intervals.
     model : GrowthModel
-        Rows, fit and profile of the break.
+        What the tables are made from: ``model.fit`` the mixed model by REML, ``model.data.rows`` the rows analysed (with the
+        ids of the data), ``model.terms.breaks`` all breaks, ``model.given`` those that were given, ``model.profile`` the
+        likelihood over an estimated break.
     """
 
     outcome: str
@@ -47,7 +54,13 @@ class Growth(Result):
     form: Form
     by: str | None
     groups: tuple[str, ...]
+    level: float
     model: GrowthModel = field(repr=False)
+
+    def __repr__(self) -> str:
+        counted = "sessions" if self.time == "session" else "ratings"
+        n_patients = self.model.data.patients(range(len(self.groups)))
+        return f"Growth({self.outcome}, {self.form}, {n_patients} patients, {len(self.model.data.rows)} {counted})"
 
     @property
     def fit(self) -> LmmFit:
@@ -59,7 +72,7 @@ class Growth(Result):
         part: Part = "changes",
         *,
         times: Sequence[float] | None = None,
-        level: float = 0.95,
+        level: float | None = None,
         df: DfMethod = "satterthwaite",
     ) -> pd.DataFrame:
         """Return one of several tables.
@@ -70,9 +83,10 @@ class Growth(Result):
         times : sequence of float, optional
             For changes: from each to the next and from the first to the last, in the unit of the time column; start,
             breaks and end if left out.
-        level : float in (0, 1)
-            Of the intervals.
+        level : float in (0, 1), optional
+            Of the intervals; that of the result if left out.
         df : {"satterthwaite", "kenward_roger", "between_within", "normal"}
+            Degrees of freedom, see `coefficient_tests`.
 
         Returns
         -------
@@ -84,7 +98,9 @@ class Growth(Result):
             the estimated break with its likelihood-ratio interval, or the given ones. Profile: deviance by the place of
             the break. Observations: the ratings, patients as numbers.
         """
+        level = self.level if level is None else level
         require_level(level)
+        require_method(self.fit, df=df, robust=None, cluster=None)
         if part == "changes":
             return change_table(self.model, times, level=level, df=df)
         if part == "coefficients":
@@ -100,11 +116,17 @@ class Growth(Result):
         raise unknown_name(DataError, "part", str(part), get_args(Part))
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: outcome, form, break, counts, baseline SD, residual SD, criterion, state of the fit."""
+        """Return one row: outcome, form, counts, break with its interval, baseline SD, residual SD, state of the fit.
+
+        A break that was given has no interval; of two breaks the later, estimated one is shown.
+        """
         data, sd = self.model.data, baseline_sd(self.model.data)
+        limits = None if self.model.profile is None else self.model.profile.limits(self.level)
         row: dict[str, Any] = {"outcome": self.outcome, "form": self.form, "n": len(data.rows)}
         row |= {"n_patients": data.patients(range(len(self.groups))), "n_groups": len(self.groups)}
         row |= {"break": self.model.terms.breaks[-1] if self.model.terms.breaks else float("nan")}
+        row |= {"break_conf_low": limits.low if limits else float("nan")}
+        row |= {"break_conf_high": limits.high if limits else float("nan"), "conf_level": self.level}
         row |= {"baseline_sd": sd.value, "sigma": self.fit.sigma, "criterion": self.fit.criterion}
         row |= {"converged": self.fit.converged, "singular": self.fit.singular, "formula": self.fit.formula}
         return pd.DataFrame([row])
@@ -119,6 +141,8 @@ def growth(
     by: str | None = None,
     break_at: float | Literal["estimate"] | None = None,
     random: Sequence[str] | None = None,
+    level: float = 0.95,
+    progress: bool = True,
 ) -> Growth:
     """Estimate the course of an outcome over treatment and follow-up, within groups and between them.
 
@@ -130,7 +154,7 @@ def growth(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and the time column, one row per patient and time.
+        Session table with ``patient`` and the time column, one row per patient and time, of one rater.
     outcome : str
         Numeric column, in scale points.
     form : {"linear", "log", "quadratic", "piecewise", "hockey_stick"}
@@ -147,10 +171,16 @@ def growth(
         Grouping columns, each with a random intercept, or bars as in a formula over the columns of the form (elapsed,
         log_elapsed, phase_1, ...). If left out: for each patient an intercept and slopes (of elapsed time alone for a
         parabola; before and after termination for three lines), and an intercept for each therapist and dyad.
+    level : float in (0, 1)
+        Of the intervals, that of an estimated break included.
+    progress : bool
+        Show a bar on stderr while a break is estimated, when it takes longer than two seconds.
 
     Returns
     -------
     Growth
+        ``tidy()`` has the changes, ``tidy("break")`` and ``glance()`` the break with its interval, ``tidy("coefficients")`` the
+        model's coefficients.
 
     Raises
     ------
@@ -158,9 +188,10 @@ def growth(
         If a column is missing or not numeric.
     DataError
         If the form is unknown, there are too few different times for it, a break lies outside them, each patient has one
-        rating, the outcome does not vary, a patient and time occur twice, or groups change within patients.
+        rating, the outcome does not vary, or not within patients, several raters are mixed, a patient and time occur twice, a
+        value is infinite, or groups change within patients.
     ModelError, ConvergenceError
-        If the data cannot identify the model, or no optimum was found.
+        If the data cannot identify the model, no optimum was found, or ``level`` is no level.
 
     See Also
     --------
@@ -203,20 +234,24 @@ def growth(
     change from 1 to 8      2.68      2.27       3.09          0.49
     """
     require_form(form)
+    require_level(level)
+    search = BreakSearch(level, truth(progress, "progress"))
     given, estimate = given_breaks(form, break_at)
-    data = growth_rows(frame, outcome, time=time, by=by)
+    bars = None if random is None else column_names(random, "random")
+    data = growth_rows(frame, outcome, time=time, by=by, taken=OWN)
     require_times(form, data.times, estimated=estimate, time=time)
     require_inside(given, data.times, time=time, estimated=estimate)
     terms = TimeTerms(form, float(data.times.min()), given)
-    model = fit_growth(data, terms, estimate=estimate, random=random)
+    model = fit_growth(data, terms, search=search if estimate else None, random=bars)
     return Growth(
         outcome=outcome,
         time=time,
         form=form,
         by=by,
         groups=data.groups,
+        level=float(level),
         model=model,
-        notes=tuple(_notes(model)),
+        notes=tuple(_notes(model, float(level))),
     )
 
 
@@ -249,8 +284,8 @@ def _profile_table(model: GrowthModel) -> pd.DataFrame:
     return pd.DataFrame({"term": "break", "value": model.profile.tried, "deviance": model.profile.height})
 
 
-def _notes(model: GrowthModel) -> list[str]:
-    """Return estimands, model, time, standardiser, break, rows."""
+def _notes(model: GrowthModel, level: float) -> list[str]:
+    """Return estimands, model, tests, time, standardiser, break, rows."""
     data = model.data
     per_group = ", ".join(f"{data.patients([g])} in '{name}'" for g, name in enumerate(data.groups))
     count = f" ({per_group})" if data.by else ""
@@ -263,11 +298,14 @@ def _notes(model: GrowthModel) -> list[str]:
             else "without a comparison group it is not an effect of treatment."
         ),
         f"Model: {model.fit.formula}; REML.",
+        f"Intervals ({100 * level:g}%) and p values: Wald tests with Satterthwaite's degrees of freedom (df method: "
+        "satterthwaite), unless tidy(df=...) asks for others.",
         f"Time: {data.time} from {model.terms.origin:g} to {model.last:g}; elapsed time counts from {model.terms.origin:g}.",
         f"N: {len(data.rows)} ratings of {data.patients(range(len(data.groups)))} patients{count}.",
+        data.account(),
         *data.notes,
         _standardiser(model),
-        *_break_notes(model),
+        *_break_notes(model, level),
     ]
     if model.fit.dropped:
         notes.append(f"Left out because other terms determine them: {', '.join(model.fit.dropped)}.")
@@ -287,7 +325,7 @@ def _standardiser(model: GrowthModel) -> str:
     )
 
 
-def _break_notes(model: GrowthModel) -> list[str]:
+def _break_notes(model: GrowthModel, level: float) -> list[str]:
     """Return how the break was found and what its interval can be trusted for."""
     if model.terms.form not in BROKEN:
         return [
@@ -295,16 +333,18 @@ def _break_notes(model: GrowthModel) -> list[str]:
         ]
     if model.profile is None:
         return [f"The line bends at {model.data.time} {model.given[0]:g}, as given."]
-    limits, first, last = model.profile.limits(0.95), model.profile.tried[0], model.profile.tried[-1]
+    limits, first, last = model.profile.limits(level), model.profile.tried[0], model.profile.tried[-1]
+    interval = f"{100 * level:g}% interval"
     notes = [
-        f"The break, {model.profile.estimate:.4g}, is common to all groups and estimated by ML between {first:g} and {last:g}.",
+        f"The break, {model.profile.estimate:.4g} ({interval} {limits.low:.4g} to {limits.high:.4g}; tidy('break')), is common "
+        f"to all groups and estimated by ML between {first:g} and {last:g}.",
         "Standard errors of changes hold the uncertainty of the break to first order. With random slopes by phase, patients' "
         "courses bend at the same place.",
         "The interval of the break is by likelihood ratio; the likelihood has corners at the times of measurement, so it "
         "holds approximately, and badly if the slope hardly changes. Chi-squared tables do not test whether there is a break.",
     ]
     if not (limits.low_reached and limits.high_reached):
-        notes.append("The 95% interval of the break ends where the search ended: these data do not bound it.")
+        notes.append(f"The {interval} of the break ends where the search ended: these data do not bound it.")
     if not limits.connected:
         notes.append("Between the limits of the break lie values that the likelihood excludes: it has several minima.")
     return notes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
@@ -14,7 +14,9 @@ from alliance_stats.errors import DataError
 from alliance_stats.inference.linear import DfMethod, linear_inference, t_quantile, two_sided_p
 from alliance_stats.inference.rowblocks import stacked
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.process.growth_model import GrowthModel, GrowthRows, model_rows
+from alliance_stats.process.arguments import number
+from alliance_stats.process.growth_model import GrowthModel, model_rows
+from alliance_stats.process.growth_rows import GrowthRows
 
 CURVE_POINTS = 61
 
@@ -101,7 +103,8 @@ def _phases(model: GrowthModel, times: Sequence[float] | None) -> list[tuple[flo
     """Return start, end and name of each change asked for."""
     if times is None:
         return model.terms.phases(model.last)
-    values = [float(value) for value in times]
+    given = times if isinstance(times, Iterable) and not isinstance(times, str) else [times]
+    values = [number(value, "times") for value in given]
     if len(values) < 2 or any(low >= high for low, high in pairwise(values)):
         raise DataError.build(
             f"times= needs two or more times in ascending order; it has {len(values)}.", hint="for example (0, 12, 18)."
@@ -202,9 +205,12 @@ def observation_table(data: GrowthRows) -> pd.DataFrame:
             "patient": pd.factorize(data.rows["patient"])[0],
         }
     ).sort_values(["patient", "time"])
-    keys = rows.groupby("patient").agg(group=("group", "first"), first=("value", "first"), total=("value", "sum"))
-    order = keys.sort_values(["group", "first", "total"]).index
-    number = pd.Series(np.arange(1, order.size + 1), index=order)
-    rows["level"] = rows["patient"].map(number)
+    starts = np.flatnonzero(np.diff(rows["patient"], prepend=-1))
+    courses = np.split(rows[["time", "value"]].to_numpy(), starts[1:])
+    groups = rows["group"].to_numpy()[starts]
+    keys = [(group, own[0, 1], own[:, 1].sum(), own.tobytes()) for group, own in zip(groups, courses, strict=True)]
+    number_of = np.empty(len(keys), dtype=np.int64)
+    number_of[sorted(range(len(keys)), key=keys.__getitem__)] = np.arange(1, len(keys) + 1)
+    rows["level"] = number_of[rows["patient"]]
     rows = rows.sort_values(["level", "time"], ignore_index=True).assign(outcome=data.outcome)
     return rows[["outcome", "group", "level", "time", "value"]]

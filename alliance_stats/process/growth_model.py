@@ -1,4 +1,4 @@
-"""A growth model: its rows, its formula, its fit, and the search for its break."""
+"""A growth model: its formula, its fit, and the search for its break."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import ID_COLUMNS, numeric_values, require_columns, require_unique_sessions
 from alliance_stats.errors import DataError
 from alliance_stats.mixed.crossproducts import cross_products
 from alliance_stats.mixed.design import build_design
@@ -18,139 +17,14 @@ from alliance_stats.mixed.formula import parse_formula
 from alliance_stats.mixed.lmm import fit_design, lmm, prepare
 from alliance_stats.mixed.optimise import minimise
 from alliance_stats.process.breakpoint import BreakProfile, profile_break
+from alliance_stats.process.growth_rows import GrowthRows
 from alliance_stats.process.growth_terms import TimeTerms
-from alliance_stats.process.parts import complete_rows, quoted, random_bars
+from alliance_stats.process.parts import quoted, random_bars
 
 LATER = "after_given_break"
 SHIFT = "break_shift"
 OWN = ("elapsed", "elapsed_squared", "log_elapsed", "phase_1", "phase_2", "phase_3", LATER, SHIFT)
-MOST_GROUPS = 8
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class GrowthRows:
-    """The rows of a growth model.
-
-    Parameters
-    ----------
-    outcome, time : str
-    by : str or None
-    rows : DataFrame
-        Complete in outcome, time, patient and by; one row per patient and time.
-    groups : tuple of str
-        Values of ``by`` as text, in sorted order; ("all",) without it.
-    above : tuple of str
-        Columns of units above the patient that get a random intercept.
-    notes : tuple of str
-    """
-
-    outcome: str
-    time: str
-    by: str | None
-    rows: pd.DataFrame = field(repr=False)
-    groups: tuple[str, ...]
-    above: tuple[str, ...]
-    notes: tuple[str, ...]
-
-    @property
-    def times(self) -> np.ndarray:
-        """Times of the rows, shape (n_rows,)."""
-        return self.rows[self.time].to_numpy(dtype=float)
-
-    @property
-    def group_of_rows(self) -> np.ndarray:
-        """Number of the group of each row, shape (n_rows,)."""
-        if self.by is None:
-            return np.zeros(len(self.rows), dtype=np.int64)
-        return self.rows[self.by].cat.codes.to_numpy(dtype=np.int64)
-
-    def patients(self, groups: Sequence[int]) -> int:
-        """Return the number of patients of some groups."""
-        return int(self.rows.loc[np.isin(self.group_of_rows, list(groups)), "patient"].nunique())
-
-
-def growth_rows(frame: pd.DataFrame, outcome: str, *, time: str, by: str | None) -> GrowthRows:
-    """Return the complete rows; raise if no course can be seen in them."""
-    used = ["patient", time, *([by] if by else [])]
-    _check_roles(outcome, time, by)
-    require_columns(frame, [outcome, *used], hint="rename your columns with read_sessions(), or pass time= and by=.")
-    rows, notes = complete_rows(frame, outcome, used)
-    times = numeric_values(rows, time)
-    if np.isinf(times).any():
-        raise DataError.build(f"Column '{time}' has infinite values.", hint="mark them as missing first.")
-    rows = rows.assign(**{time: times})
-    require_unique_sessions(rows, ["patient", time])
-    if rows[outcome].nunique() < 2:
-        raise DataError.build(
-            f"The outcome '{outcome}' is the same in all {len(rows)} rows analysed.",
-            hint="check the column and any filter applied before this call.",
-        )
-    several = int((rows["patient"].value_counts() > 1).sum())
-    if not several:
-        raise DataError.build(
-            f"Each of the {len(rows)} patients has one rating of '{outcome}': no course can be seen.",
-            hint="growth needs two or more sessions of the same patient.",
-        )
-    groups: tuple[str, ...] = ("all",)
-    if by:
-        rows, groups = _grouped(rows, by)
-    above, more = _units_above(rows, by)
-    return GrowthRows(outcome=outcome, time=time, by=by, rows=rows, groups=groups, above=above, notes=(*notes, *more))
-
-
-def _check_roles(outcome: str, time: str, by: str | None) -> None:
-    """Raise a DataError when a column has two roles, or its name is taken."""
-    named = [outcome, time, *([by] if by else [])]
-    if len(set(named)) < len(named):
-        raise DataError.build("A column has two roles among outcome, time and by.", hint="name each column once.")
-    if by in ID_COLUMNS:
-        raise DataError.build(
-            f"'{by}' names people or places, not groups to compare.", hint="by= takes an arm, a diagnosis, a role."
-        )
-    taken = [name for name in named if name in OWN]
-    if taken:
-        raise DataError.build(f"The name '{taken[0]}' is used by the model.", hint="rename the column.")
-
-
-def _grouped(rows: pd.DataFrame, by: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return the rows with ``by`` as a category of texts, and its groups; raise if they cannot be compared."""
-    text = rows[by].astype(str)
-    groups = tuple(str(value) for value in pd.unique(rows[by].sort_values()))
-    groups = tuple(dict.fromkeys(groups))
-    if not 2 <= len(groups) <= MOST_GROUPS:
-        raise DataError.build(
-            f"by='{by}' makes {len(groups)} groups in the {len(rows)} rows analysed; 2 to {MOST_GROUPS} can be compared.",
-            hint="name a column of a few groups, or leave by= out.",
-        )
-    changed = int((text.groupby(rows["patient"], observed=True).nunique() > 1).sum())
-    if changed:
-        raise DataError.build(
-            f"{changed} patients are in more than one group of '{by}'.",
-            hint="by= takes a group that does not change over the course, such as the arm; phases come from break_at=.",
-        )
-    return rows.assign(**{by: pd.Categorical(text, categories=list(groups))}), groups
-
-
-def _units_above(rows: pd.DataFrame, by: str | None) -> tuple[tuple[str, ...], list[str]]:
-    """Return the columns of units above the patient, and notes on those that are left out."""
-    found, notes = [], []
-    n_patients = rows["patient"].nunique()
-    for name in ("therapist", "dyad"):
-        if name not in rows or name == by:
-            continue
-        missing, count = int(rows[name].isna().sum()), rows[name].nunique()
-        if missing:
-            notes.append(
-                f"No random effect for {name}: it is missing in {missing} of {len(rows)} rows. Patients of one {name} count as "
-                "independent, which makes intervals too narrow if they are alike."
-            )
-        elif 2 <= count < n_patients:
-            found.append(name)
-        else:
-            notes.append(f"No random effect for {name}: {count} of them for {n_patients} patients.")
-    if "therapist" not in rows and by != "therapist":
-        notes.append("There is no therapist column: patients count as independent.")
-    return tuple(found), notes
+"""Columns that the model makes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,9 +34,11 @@ class GrowthModel:
     Parameters
     ----------
     data : GrowthRows
+        ``data.rows`` are the rows analysed, one per patient and time, ``data.times`` their times.
     terms : TimeTerms
+        ``terms.origin`` is the earliest time, ``terms.breaks`` all breaks, given and estimated.
     bars : tuple of str
-        The random part.
+        The random part, one bar per grouping factor.
     given : tuple of float
         Breaks that were given.
     fit : LmmFit
@@ -171,6 +47,7 @@ class GrowthModel:
         With an estimated break: the same model with one more column, how the mean moves with the break, so that the
         covariance of the fixed effects holds the uncertainty of the break.
     profile : BreakProfile or None
+        With an estimated break: the deviance by its place; ``profile.limits(level)`` gives its interval.
     """
 
     data: GrowthRows
@@ -192,14 +69,32 @@ class GrowthModel:
         return None if self.profile is None else self.profile.estimate
 
 
-def fit_growth(data: GrowthRows, terms: TimeTerms, *, estimate: bool, random: Sequence[str] | None) -> GrowthModel:
-    """Fit a growth model, its break first if it is to be estimated."""
+@dataclass(frozen=True)
+class BreakSearch:
+    """How a break is estimated.
+
+    Parameters
+    ----------
+    level : float in (0, 1)
+        Of its interval.
+    progress : bool
+        Show a bar on stderr when it takes longer than two seconds.
+    """
+
+    level: float
+    progress: bool
+
+
+def fit_growth(
+    data: GrowthRows, terms: TimeTerms, *, search: BreakSearch | None, random: Sequence[str] | None
+) -> GrowthModel:
+    """Fit a growth model; with a search, its break first."""
     given = terms.breaks
     profile = None
-    bars, notes = _bars(data, terms, estimate, random)
-    _require_rows(data, terms, given, bars, random)
-    if estimate:
-        profile = _profile(data, terms, bars)
+    bars, notes = _bars(data, terms, search is not None, random)
+    _require_rows(data, terms, bars, random)
+    if search is not None:
+        profile = _profile(data, terms, bars, search)
         terms = replace(terms, breaks=(*given, profile.estimate))
     fit = _fit(data, terms, given, bars)
     data = replace(data, notes=(*data.notes, *notes))
@@ -231,9 +126,7 @@ def _bars(
     return (f"(1 + {' + '.join(slopes)} | patient)", *(f"(1 | {name})" for name in data.above)), []
 
 
-def _require_rows(
-    data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...], random: Sequence[str] | None
-) -> None:
+def _require_rows(data: GrowthRows, terms: TimeTerms, bars: tuple[str, ...], random: Sequence[str] | None) -> None:
     """Raise a DataError if patients have too few ratings for their random effects."""
     if random is not None:
         return
@@ -247,23 +140,31 @@ def _require_rows(
         )
 
 
-def _profile(data: GrowthRows, terms: TimeTerms, bars: tuple[str, ...]) -> BreakProfile:
-    """Return the profile of the likelihood over the break, with a progress bar if it takes long."""
+def _profile(data: GrowthRows, terms: TimeTerms, bars: tuple[str, ...], search: BreakSearch) -> BreakProfile:
+    """Return the profile of the likelihood over the break, its limits known at the level asked for."""
     from tqdm import tqdm
 
     different = np.unique(data.times)
     candidates = different[1:-1] if not terms.breaks else different[different > terms.breaks[-1]][:-1]
     known: dict[float, float] = {}
-    with tqdm(desc="break", unit="fit", delay=2.0) as bar:
 
-        def deviance(value: float) -> float:
-            if value not in known:
-                there = replace(terms, breaks=(*terms.breaks, value))
-                known[value] = _deviance(data, there, terms.breaks, bars)
-                bar.update()
-            return known[value]
+    def deviance(value: float) -> float:
+        if value not in known:
+            there = replace(terms, breaks=(*terms.breaks, value))
+            known[value] = _deviance(data, there, terms.breaks, bars)
+        return known[value]
 
-        return profile_break(deviance, candidates)
+    with tqdm(desc="break", unit="fit", delay=2.0, disable=not search.progress) as bar:
+
+        def counted(value: float) -> float:
+            found = deviance(value)
+            bar.update(len(known) - bar.n)
+            return found
+
+        profile = profile_break(counted, candidates)
+        profile.limits(search.level)
+    # Later levels ask the function that moves no bar.
+    return replace(profile, deviance=deviance)
 
 
 def _fit(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> LmmFit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -90,7 +91,8 @@ def require_times(form: Form, times: Floats, *, estimated: bool, time: str) -> N
 
 def given_breaks(form: Form, break_at: float | str | None) -> tuple[tuple[float, ...], bool]:
     """Return the given breaks, and whether one is to be estimated after them."""
-    number = isinstance(break_at, int | float) and not isinstance(break_at, bool)
+    number = isinstance(break_at, Real) and not isinstance(break_at, bool)
+    word = isinstance(break_at, str) and break_at == "estimate"
     if form not in BROKEN:
         if break_at is not None:
             raise DataError.build(
@@ -98,7 +100,7 @@ def given_breaks(form: Form, break_at: float | str | None) -> tuple[tuple[float,
                 hint="use form='piecewise', or leave break_at out.",
             )
         return (), False
-    if break_at is not None and not number and break_at != "estimate":
+    if break_at is not None and not number and not word:
         raise DataError.build("break_at is neither a number nor 'estimate'.", hint="write break_at=12, say.")
     if form == "hockey_stick":
         return ((float(break_at),) if number and break_at is not None else ()), True
@@ -107,7 +109,7 @@ def given_breaks(form: Form, break_at: float | str | None) -> tuple[tuple[float,
             "form='piecewise' needs to know where the line bends.",
             hint="pass break_at= the time of termination, or break_at='estimate'.",
         )
-    return ((), True) if break_at == "estimate" else ((float(break_at),), False)
+    return ((), True) if word else ((float(break_at),), False)
 
 
 def require_inside(breaks: tuple[float, ...], times: Floats, *, time: str, estimated: bool) -> None:

@@ -8,7 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import number
+from alliance_stats.process.choice import choice
 from alliance_stats.process.criterion_file import read_criteria
 
 Fall = Literal["decline", "step", "level"]
@@ -48,12 +50,10 @@ class RuptureCriterion:
     note: str = ""
 
     def __post_init__(self) -> None:
-        if self.fall not in get_args(Fall):
-            raise unknown_name(DataError, "kind of fall", str(self.fall), get_args(Fall))
-        if self.unit not in get_args(Unit):
-            raise unknown_name(DataError, "unit", str(self.unit), get_args(Unit))
-        if self.threshold is not None and not self.threshold > 0:
-            raise DataError.build(f"threshold = {self.threshold} is no fall.", hint="give a positive number of units.")
+        choice(self.fall, "fall", get_args(Fall), kind="kind of fall")
+        choice(self.unit, "unit", get_args(Unit), kind="unit")
+        if self.threshold is not None:
+            number(self.threshold, "threshold", above=0)
         if self.threshold is None and self.unit != "points":
             raise DataError.build(f"'{self.key}' has no threshold.", hint=f"give threshold=, a number of {self.unit}.")
 
@@ -112,15 +112,13 @@ def load_rupture_criterion(key: str) -> RuptureCriterion:
     2.0
     """
     table = read_criteria("ruptures")
-    if key in table.left_out:
+    if isinstance(key, str) and key in table.left_out:
         entry = table.left_out[key]
         raise DataError.build(
             f"'{key}' ({entry['title']}) is not offered. {entry['reason']}",
             hint=f"use one of {', '.join(table.rows)}, or pass a RuptureCriterion with the constants of the paper.",
         )
-    if key not in table.rows:
-        raise unknown_name(DataError, "criterion", key, list(table.rows))
-    return RuptureCriterion(key=key, **table.rows[key])
+    return RuptureCriterion(key=key, **table.rows[choice(key, "criterion", list(table.rows), kind="criterion")])
 
 
 def as_rupture_criterion(criterion: str | RuptureCriterion) -> RuptureCriterion:

@@ -78,7 +78,7 @@ def episodes(sessions: IntArray, values: FloatArray, rule: EpisodeRule) -> Itera
     sessions : ndarray of int, shape (n,)
         Ascending.
     values : ndarray, shape (n,)
-        Alliance, higher is better, none missing.
+        Alliance, higher is better (turned round where it is worse), none missing.
     rule : EpisodeRule
     """
     centre = float(values.mean()) if values.size else math.nan
@@ -107,12 +107,13 @@ def _next_fall(
         if rule.missing == "break" and sessions[place] - sessions[place - 1] > 1:
             start = place
             continue
-        level_before = start == place - 1 and values[place] == values[place - 1]
+        step = values[place] - values[place - 1]
+        level_before = start == place - 1 and abs(step) <= rule.slack
         if rule.fall == "step":
             start = place - 1
-        elif values[place] > values[place - 1] or level_before:
+        elif step > rule.slack or level_before:
             start = place
-        falls = values[place] < values[place - 1]
+        falls = step < -rule.slack
         if falls and values[start] - values[place] >= rule.threshold - rule.slack:
             return place, start, float(values[start])
     return None
@@ -127,7 +128,7 @@ def _follow(
     for place in range(onset + 1, values.size):
         if rule.within is not None and sessions[place] - sessions[onset] > rule.within:
             return Episode(onset, low, place - 1, reference, "unrepaired", start)
-        if values[place] < values[low]:
+        if values[place] < values[low] - rule.slack:
             low = place
             continue
         regained = values[low] + rule.repair * (reference - values[low]) - rule.slack

@@ -10,15 +10,19 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import column_name
+from alliance_stats.process.choice import choice
 from alliance_stats.process.gain_criteria import GainCriterion, as_gain_criterion, cutoff_points
 from alliance_stats.process.gain_detection import LEAST, REACH, Intervals, Missing, find_gains, reversed_later, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
-from alliance_stats.process.session_series import FloatArray, IntArray, SessionSeries, read_series
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import FloatArray, IntArray, SessionSeries, counted, read_series
 from alliance_stats.process.shares import mean_row, share_row
 from alliance_stats.result import Result
 from alliance_stats.scales.change_index import MeasurementError
-from alliance_stats.scales.cutoffs import require_direction, sign_of
+from alliance_stats.scales.change_tables import require_level
+from alliance_stats.scales.cutoffs import sign_of
 from alliance_stats.scales.instrument_parts import Direction
 
 Which = Literal["first", "last", "largest", "smallest"]
@@ -60,8 +64,21 @@ class SuddenGains(Result):
     sessions: IntArray = field(repr=False)
     found: dict[str, Intervals] = field(repr=False)
 
-    def tidy(self) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        parts = [
+            counted(int(self.found["gain"].found.sum()), "gain"),
+            counted(int(self.found["loss"].found.sum()), "loss", "losses"),
+            counted(self.series.n_units, "patient"),
+        ]
+        return f"SuddenGains({', '.join([self.outcome, self.criterion.key, *parts])})"
+
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return shares and means; no row is about one patient.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
@@ -71,8 +88,14 @@ class SuddenGains(Result):
             Terms: patients_with_change and patients_with_several (shares of the patients with an interval judged,
             Wilson intervals), intervals_with_change and reversed (shares without interval: one patient may have
             several), magnitude (points), score (points).
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
-        rows = [row for kind in get_args(Kind) for row in _rows(self, kind)]
+        require_level(level)
+        rows = [row for kind in get_args(Kind) for row in _rows(self, kind, level)]
         return ordered_columns(pd.DataFrame(rows).assign(outcome=self.outcome))
 
     def glance(self) -> pd.DataFrame:
@@ -105,8 +128,7 @@ class SuddenGains(Result):
             ``<outcome>_n-2`` to ``<outcome>_n+3``, magnitude (improvement in points, negative for losses),
             reversal_value (score beyond which half of the change is undone), reversed.
         """
-        if kind not in get_args(Kind):
-            raise unknown_name(DataError, "kind of change", str(kind), get_args(Kind))
+        choice(kind, "kind", get_args(Kind), kind="kind of change")
         units, places = np.nonzero(self.found[kind].found)
         sign = sign_of_fall(self.direction, kind)
         around = windows(self.table)[units, places]
@@ -118,7 +140,7 @@ class SuddenGains(Result):
         pre, post = around[:, REACH - 1], around[:, REACH]
         frame["magnitude"] = np.abs(pre - post) * (1 if kind == "gain" else -1)
         frame["reversal_value"] = post + 0.5 * (pre - post)
-        frame["reversed"] = reversed_later(self.table, units, places, sign=sign)
+        frame["reversed"] = reversed_later(self.table, units, places, sign=sign, slack=self.series.slack)
         return frame
 
     def by_patient(self, which: Which = "first", *, kind: Kind = "gain") -> pd.DataFrame:
@@ -136,8 +158,7 @@ class SuddenGains(Result):
             patient, judged (whether any interval could be judged), n_changes, and the columns of `changes`, missing where
             there is no change.
         """
-        if which not in get_args(Which):
-            raise unknown_name(DataError, "choice of change", str(which), get_args(Which))
+        choice(which, "which", get_args(Which), kind="choice of change")
         rows = self.changes(kind)
         keys = {"first": rows["order"], "last": -rows["order"], "largest": -rows["magnitude"].abs()}
         ranked = rows.assign(_key=keys.get(which, rows["magnitude"].abs()))
@@ -167,8 +188,9 @@ def sudden_gains(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and ``session``, one row per patient and session. Sessions are neighbours when
-        their numbers follow one another.
+        Session table with ``patient`` and ``session``, one row per patient and session, of pandas, polars or pyarrow.
+        Sessions are neighbours when their numbers follow one another. Rows without patient or rating are left out and
+        counted in the notes.
     column : str
         Outcome, in scale points.
     cutoff : float or MeasurementError
@@ -192,7 +214,8 @@ def sudden_gains(
     ColumnError
         If a column is missing, not numeric, or no rating.
     DataError
-        If raters are mixed, a session occurs twice, an option is unknown, or no interval can be judged.
+        If raters are mixed, a session occurs twice, a rating is infinite, an option is unknown or of the wrong type, or no
+        interval can be judged.
 
     See Also
     --------
@@ -232,17 +255,19 @@ def sudden_gains(
     [[476, 77, 18]]
     """
     rule = as_gain_criterion(criterion)
-    require_direction(direction)
-    if missing not in get_args(Missing):
-        raise unknown_name(DataError, "rule for missing sessions", str(missing), get_args(Missing))
-    series = read_series(frame, column)
+    choice(direction, "direction", get_args(Direction), kind="meaning of a higher score")
+    choice(missing, "missing", get_args(Missing), kind="rule for missing sessions")
+    series = read_series(session_frame(frame), column_name(column, "column"))
     table, sessions = series.grid()
     points, origin = cutoff_points(cutoff, _first_scores(series))
-    found = {
-        kind: find_gains(table, rule, cutoff=points, sign=sign_of_fall(direction, kind), missing=missing)
-        for kind in get_args(Kind)
-    }
-    _check_judged(found["gain"], series, rule)
+
+    def search(kind: str, gaps: Missing) -> Intervals:
+        sign = sign_of_fall(direction, kind)
+        return find_gains(table, rule, cutoff=points, sign=sign, missing=gaps, slack=series.slack)
+
+    found = {kind: search(kind, missing) for kind in get_args(Kind)}
+    if not found["gain"].judged.any():
+        raise _unjudged(found["gain"], series, rule, other=missing == "complete" and search("gain", "adjusted"))
     return SuddenGains(
         outcome=column,
         criterion=rule,
@@ -268,39 +293,49 @@ def _first_scores(series: SessionSeries) -> FloatArray:
     return np.array([values[0] for _, values in series.courses() if values.size])
 
 
-def _check_judged(found: Intervals, series: SessionSeries, rule: GainCriterion) -> None:
-    """Raise when the criterion can be applied nowhere."""
-    if found.judged.any():
-        return
-    single = int((series.counts < 2).sum())
-    raise DataError.build(
-        f"No interval can be judged by '{rule.key}': {single} of {series.n_units} patients have fewer than two ratings, "
-        f"and {int(found.both.sum())} intervals have ratings on both sides.",
-        hint='sudden gains need several ratings in a row; check session numbers, or use missing="adjusted".',
+def _unjudged(found: Intervals, series: SessionSeries, rule: GainCriterion, *, other: Intervals | None) -> DataError:
+    """Return the error for a criterion that can be applied nowhere; ``other``: with the rule that asks for less."""
+    single, pairs = int((series.counts < 2).sum()), int(found.both.sum())
+    needs = f"at least {LEAST} rated sessions on each side" if rule.uses_means else "more ratings around an interval"
+    problem = (
+        f"No interval can be judged by '{rule.key}': {single} of {counted(series.n_units, 'patient')} "
+        f"{'has' if single == 1 else 'have'} fewer than two ratings (the most of one patient: {int(series.counts.max())}), "
+        f"{counted(pairs, 'pair')} of neighbouring sessions {'is' if pairs == 1 else 'are'} rated."
+    )
+    if other is not None and other.judged.any():
+        return DataError.build(problem, hint='not every score around an interval is rated: use missing="adjusted".')
+    if not pairs and single < series.n_units:
+        return DataError.build(
+            problem,
+            hint="no two rated sessions have numbers that follow one another: if 'session' counts days or weeks, number the "
+            "sessions 1, 2, 3, ..., for example with frame.groupby('patient')['session'].rank('dense').",
+        )
+    return DataError.build(
+        problem, hint=f"sudden gains need several ratings in a row ({needs}): take patients with more rated sessions."
     )
 
 
-def _rows(result: SuddenGains, kind: Kind) -> Sequence[dict[str, object]]:
+def _rows(result: SuddenGains, kind: Kind, level: float) -> Sequence[dict[str, object]]:
     """Return the rows of the tidy table for gains or for losses."""
     found, changes = result.found[kind], result.changes(kind)
     judged = found.judged.any(axis=1)
     times = found.found.sum(axis=1)[judged]
     people, events, intervals = int(judged.sum()), len(changes), int(found.judged.sum())
     rows: list[dict[str, object]] = [
-        {"term": "patients_with_change", **share_row(int((times > 0).sum()), people)},
-        {"term": "patients_with_several", **share_row(int((times > 1).sum()), people)},
+        {"term": "patients_with_change", **share_row(int((times > 0).sum()), people, level=level)},
+        {"term": "patients_with_several", **share_row(int((times > 1).sum()), people, level=level)},
         {"term": "intervals_with_change", "estimate": events / intervals, "n": intervals},
         {
             "term": "reversed",
             "estimate": float(changes["reversed"].mean()) if events else math.nan,
             "n": events,
         },
-        {"term": "magnitude", **mean_row(changes["magnitude"].to_numpy(float))},
+        {"term": "magnitude", **mean_row(changes["magnitude"].to_numpy(float), level=level)},
     ]
     for place in PLACES:
         scores = changes[f"{result.outcome}_{place}"].to_numpy(float)
-        rows.append({"term": "score", "category": place, **mean_row(scores[~np.isnan(scores)])})
-    return [{"kind": kind, "category": "", "conf_level": CONF_LEVEL, **row} for row in rows]
+        rows.append({"term": "score", "category": place, **mean_row(scores[~np.isnan(scores)], level=level)})
+    return [{"kind": kind, "category": "", "conf_level": level, **row} for row in rows]
 
 
 def _notes(rule: GainCriterion, origin: str, series: SessionSeries, found: dict[str, Intervals]) -> list[str]:
@@ -314,13 +349,16 @@ def _notes(rule: GainCriterion, origin: str, series: SessionSeries, found: dict[
         f"{int(gains.judged.sum())} of {int(gains.both.sum())} intervals with ratings on both sides could be judged; the "
         f"others lack scores around them (up to {REACH} on each side, at least {LEAST} where means are compared). Intervals "
         "across a missing session are not judged.",
-        f"{int(gains.found.sum())} gains in {int((gains.found.sum(axis=1) > 0).sum())} patients, {several} of them with "
-        f"several; {int(found['loss'].found.sum())} losses.",
-        "Means of magnitude and of scores treat the gains of one patient as independent; use by_patient() for one each.",
+        f"{counted(int(gains.found.sum()), 'gain')} in {counted(int(gains.found.any(axis=1).sum()), 'patient')}, {several} of "
+        f"them with several; {counted(int(found['loss'].found.sum()), 'loss', 'losses')}.",
+        "Level: one session to the next within a patient. Shares of patients have Wilson intervals, means t intervals with "
+        "n - 1 degrees of freedom; means of magnitude and of scores treat the gains of one patient as independent: use "
+        "by_patient() for one each.",
         "Gains also arise from noise and from gradual change; a longer course has more chances.",
     ]
     if unjudged:
         notes.append(
-            f"{unjudged} of {series.n_units} patients have no interval that could be judged and are in no share."
+            f"{unjudged} of {counted(series.n_units, 'patient')} {'has' if unjudged == 1 else 'have'} no interval that could be "
+            f"judged and {'is' if unjudged == 1 else 'are'} in no share."
         )
     return notes
