@@ -52,7 +52,7 @@ class ColumnError(AllianceStatsError):
     @classmethod
     def not_numeric(cls, column: str, n_bad: int, n_rows: int, first_row: int) -> Self:
         """Say how many cells of a rating column are not numbers, and where the first one is."""
-        cells = "cell is" if n_bad == 1 else "cells are"
+        cells = f"{'cell' if n_rows == 1 else 'cells'} {'is' if n_bad == 1 else 'are'}"
         return cls.build(
             f"Column '{column}' should hold numbers; {n_bad} of {n_rows} {cells} text "
             f"(the first in data row {first_row}).",

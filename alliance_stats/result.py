@@ -36,6 +36,9 @@ COLUMNS: tuple[str, ...] = (
 )
 """The vocabulary of tidy tables, in printing order. A tidy table uses these names first, then its own."""
 
+SHOWN_CELLS, SHORT_CELL = 8, 40
+"""Cells of ``glance()`` that a printed result shows, and letters of the longest one."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Result(ABC):
@@ -50,6 +53,19 @@ class Result(ABC):
     """
 
     notes: tuple[str, ...] = field(default=(), repr=False)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        # A dataclass writes the representation of its fields over an inherited one, not over its own.
+        if "__repr__" not in cls.__dict__:
+            cls.__repr__ = cls.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        row = plain_records(self.glance())[0]
+        cells = {name: format_cell(value) for name, value in row.items() if value is not None}
+        short = [f"{name}={cell}" for name, cell in cells.items() if cell and len(cell) <= SHORT_CELL]
+        rest = ", ..." if len(short) > SHOWN_CELLS else ""
+        return f"{type(self).__name__}({', '.join(short[:SHOWN_CELLS])}{rest})"
 
     @abstractmethod
     def tidy(self) -> pd.DataFrame:

@@ -36,8 +36,8 @@ def axes_for(ax: Axes | None, *, width: float = 6.4, height: float = 4.4) -> Axe
 
 
 def words(name: str) -> str:
-    """Return a column name as words."""
-    return name.replace("_", " ").strip()
+    """Return a column name as words; dollar signs stay signs, which would else begin a formula."""
+    return name.replace("_", " ").replace("$", r"\$").strip()
 
 
 def counted(n: int, word: str) -> str:

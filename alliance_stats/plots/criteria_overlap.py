@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alliance_stats.plots.canvas import axes_for, words
+from alliance_stats.plots.canvas import GREY, axes_for, words
 from alliance_stats.process.criteria_overlap import CriteriaOverlap
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def plot_criteria_overlap(result: CriteriaOverlap, *, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw kappa of each pair of criteria between sessions, and on the diagonal how often each is met.
+
+    A kappa cannot be estimated where one of the two criteria is never or always met; the cell says so.
 
     Parameters
     ----------
@@ -40,7 +42,9 @@ def plot_criteria_overlap(result: CriteriaOverlap, *, ax: Axes | None = None, **
     look: dict[str, Any] = {"cmap": "Blues", "vmin": 0.0, "vmax": 1.0, "aspect": "auto"}
     axes.imshow(table, **(look | style))
     for (row, column), value in np.ndenumerate(table):
-        if not np.isnan(value):
+        if np.isnan(value) and row > column:
+            axes.text(column, row, "not\nestimable", ha="center", va="center", color=GREY, fontsize="small")
+        elif not np.isnan(value):
             ink = "white" if value > 0.6 else "black"
             # adding zero takes the sign off a negative zero
             text = f"{round(value, 2) + 0.0:.2f}".replace("-", "\N{MINUS SIGN}")

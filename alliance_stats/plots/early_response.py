@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 def plot_early_response(result: EarlyResponse, *, ax: Axes | None = None, **style: Any) -> Axes:
     """Draw what one standard deviation of early change, and of the level at the start, is worth later.
 
-    Both are in the same unit, so that their lengths can be compared. The difference later is a forecast, not the effect of
-    early change.
+    Both are in standard deviations between patients, so that their lengths can be compared. The difference later is a
+    forecast, not the effect of early change.
 
     Parameters
     ----------
     result : EarlyResponse
-        What to draw; the rows of its ``tidy()`` with a ``std_estimate``, interval ends scaled as it is.
+        What to draw; ``std_estimate``, ``std_conf_low`` and ``std_conf_high`` of its ``tidy()``.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if left out.
     **style
@@ -32,14 +32,12 @@ def plot_early_response(result: EarlyResponse, *, ax: Axes | None = None, **styl
     matplotlib Axes
     """
     table = result.tidy().dropna(subset="std_estimate").reset_index(drop=True)
-    scale = table["std_estimate"] / table["estimate"]
-    low, high = table["conf_low"] * scale, table["conf_high"] * scale
-    shown = table.assign(estimate=table["std_estimate"], conf_low=low, conf_high=high)
+    shown = table.assign(**{name: table[f"std_{name}"] for name in ("estimate", "conf_low", "conf_high")})
     names = {"early_slope": f"early change, up to {result.until:g}", "early_start": "level at the start"}
     labels = [names[term] for term in shown["term"]]
     axes = draw_intervals(shown, labels, INKS[: len(shown)], ax=ax, style=style)
     axes.set_xlabel(
-        f"Points of later {words(result.outcome)} per SD between patients\n(line: {shared_interval(shown)})"
+        f"SDs of mean later {words(result.outcome)} per SD, both between patients\n(line: {shared_interval(shown)})"
     )
     size = f"N = {counted(result.fit.n_obs, 'later rating')} of {counted(len(result.patients), 'patient')}"
     axes.set_title(f"Early change and later {words(result.outcome)}\n{size}", fontsize="medium")

@@ -49,8 +49,8 @@ def plot_reciprocal(result: Reciprocal, *, kind: Shown = "cross", ax: Axes | Non
     DataError
         If the kind is unknown.
     """
-    if kind not in TITLES:
-        raise unknown_name(DataError, "kind of effect", kind, list(TITLES))
+    if not isinstance(kind, str) or kind not in TITLES:
+        raise unknown_name(DataError, "kind of effect", str(kind), list(TITLES))
     table = result.tidy()
     table = table[table["kind"] == kind].sort_values("outcome", key=lambda name: name != result.symptom, kind="stable")
     scale = table["std_estimate"] / table["estimate"]

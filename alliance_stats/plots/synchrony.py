@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.process.session_series import unit_noun
 from alliance_stats.process.synchrony import Synchrony
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def plot_synchrony(result: Synchrony, *, ax: Axes | None = None, **style: Any) -> Axes:
+def plot_synchrony(result: Synchrony, *, ax: Axes | None = None, level: float = 0.95, **style: Any) -> Axes:
     """Draw mean cross-correlation by lag, with its interval over dyads, and the mean of the shuffled series.
 
     Parameters
@@ -22,6 +23,8 @@ def plot_synchrony(result: Synchrony, *, ax: Axes | None = None, **style: Any) -
         What to draw.
     ax : matplotlib Axes, optional
         Where to draw; a new figure if left out.
+    level : float in (0, 1)
+        Of the interval.
     **style
         Passed to ``Axes.plot`` for the line of the true series.
 
@@ -32,12 +35,12 @@ def plot_synchrony(result: Synchrony, *, ax: Axes | None = None, **style: Any) -
     from matplotlib.ticker import MaxNLocator
 
     axes = axes_for(ax)
-    table = result.tidy()
+    table = result.tidy(level=level)
     rows = table[table["term"] == "z_at_lag"].sort_values("lag")
     lags, mean = rows["lag"].to_numpy(float), rows["estimate"].to_numpy(float)
     text = "true windows"
     if np.isfinite(rows["conf_low"]).any():
-        text += f", {interval_words(float(rows['conf_level'].iloc[0]))}"
+        text += f", {interval_words(level)}"
         axes.fill_between(lags, rows["conf_low"], rows["conf_high"], color=INKS[0].color, alpha=0.25, linewidth=0)
     look: dict[str, Any] = {"color": INKS[0].color, "marker": INKS[0].marker, "linewidth": 2.0, "label": text}
     axes.plot(lags, mean, **(look | style))
@@ -50,8 +53,9 @@ def plot_synchrony(result: Synchrony, *, ax: Axes | None = None, **style: Any) -
     first, second = (words(name) for name in result.columns)
     axes.set_xlabel(f"Lag, steps: left {second} leads, right {first} leads")
     axes.set_ylabel("Mean cross-correlation, Fisher's z")
-    n_dyads = int(result.glance()["n_dyads_used"].iloc[0])
-    size = f"N = {counted(n_dyads, 'dyad')}, windows of {result.window} steps"
+    n_units = int(result.glance()["n_dyads_used"].iloc[0])
+    noun = words(unit_noun([str(name) for name in result.units.columns]))
+    size = f"N = {counted(n_units, noun)}, windows of {result.window} steps"
     axes.set_title(f"{first} and {second}\n{size}", fontsize="medium")
     leave_headroom(axes)
     axes.legend(frameon=False, fontsize="small", loc="upper left")

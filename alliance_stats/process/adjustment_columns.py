@@ -9,6 +9,7 @@ import pandas as pd
 
 from alliance_stats.columns import numeric_values, session_order
 from alliance_stats.errors import DataError
+from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.outcome_model import Adjustments
 
 FloatArray = np.ndarray
@@ -24,7 +25,7 @@ class AdjustedTable:
 
 
 def add_adjustments(
-    table: pd.DataFrame, outcome: str, unit: str, *, lag: int, adjustments: Adjustments
+    table: pd.DataFrame, outcome: str, unit: str, *, lag: int, adjustments: Adjustments, given: pd.DataFrame
 ) -> AdjustedTable:
     """Return the table with time, intake and prior change as columns.
 
@@ -38,27 +39,39 @@ def add_adjustments(
     lag : int
         In sessions.
     adjustments : Adjustments
+    given : DataFrame
+        The same rows before outliers were taken out: the first rated outcome is the first one given.
     """
     added, notes = _time_columns(table, adjustments.time)
     if adjustments.intake or adjustments.prior_change == "since_intake":
-        first, sessions = _first_rated(table, outcome, unit)
+        first, sessions = _first_rated(given, outcome, unit)
     if adjustments.intake:
         known = session_order(table) > sessions
         added[f"{outcome}_intake"] = np.where(known, first, np.nan)
+        early = int((~known & ~np.isnan(first)).sum())
         notes.append(
-            f"{outcome}_intake is the patient's first rated {outcome}; {int((~known & ~np.isnan(first)).sum())} sessions up to "
-            "that one have none and are left out."
+            f"{outcome}_intake is the patient's first rated {outcome}; {counted(early, 'session')} up to that one "
+            f"{agreeing(early, 'has none and is', 'have none and are')} left out."
         )
     if adjustments.prior_change is not None:
-        before = _earlier(table, outcome, unit, lag)
-        start = first if adjustments.prior_change == "since_intake" else _earlier(table, outcome, unit, lag + 1)
-        since = "the patient's first rated one" if adjustments.prior_change == "since_intake" else "the session before"
+        # At lag 0 the session of the alliance is that of the outcome, which must not stand on both sides.
+        reach = max(lag, 1)
+        before = _earlier(table, outcome, unit, reach)
+        start = first if adjustments.prior_change == "since_intake" else _earlier(table, outcome, unit, reach + 1)
         added[f"{outcome}_prior_change"] = before - start
-        notes.append(
-            f"{outcome}_prior_change is the {outcome} of the session the alliance is taken from minus that of {since}; it enters "
-            "as it is, so it holds differences within and between patients."
-        )
+        notes.append(_prior_change_note(outcome, lag, adjustments))
     return AdjustedTable(table.assign(**added), (*_time_names(adjustments.time), *_others(added)), tuple(notes))
+
+
+def _prior_change_note(outcome: str, lag: int, adjustments: Adjustments) -> str:
+    """Return what the change before is."""
+    until = "the session the alliance is taken from" if lag else "the session before"
+    earlier = "the session before" if lag else "the one before that"
+    start = "the patient's first rated one" if adjustments.prior_change == "since_intake" else f"that of {earlier}"
+    return (
+        f"{outcome}_prior_change is the {outcome} of {until} minus {start}; it enters as it is, so it holds differences within "
+        "and between patients."
+    )
 
 
 def _time_names(time: str) -> tuple[str, ...]:
@@ -86,7 +99,7 @@ def _time_columns(table: pd.DataFrame, time: str) -> tuple[dict[str, FloatArray]
     low = int((numbers < 1).sum())
     if low:
         raise DataError.build(
-            f"{low} of {len(numbers)} session numbers are below 1 and have no logarithm.",
+            f"{low} of {counted(len(numbers), 'session number')} {agreeing(low, 'is', 'are')} below 1 and without a logarithm.",
             hint='number sessions 1, 2, 3, ..., or use time="linear".',
         )
     return {"session_log": np.log(numbers)}, ["session_log is the natural logarithm of the session number."]

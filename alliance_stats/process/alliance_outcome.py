@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
-
-import pandas as pd
+from typing import Any, overload
 
 from alliance_stats.errors import DataError
-from alliance_stats.process.centering import Detrend
+from alliance_stats.inference.linear import require_level
+from alliance_stats.process.arguments import column_name
+from alliance_stats.process.centering import Detrend, require_detrend
+from alliance_stats.process.counts import counted
 from alliance_stats.process.outcome_fit import fit_question
 from alliance_stats.process.outcome_model import Adjustments, OutcomeModel, OutcomeQuestion, as_adjustments, as_model
 from alliance_stats.process.outcome_result import AllianceOutcome as AllianceOutcome
 from alliance_stats.process.outcome_result import AllianceOutcomes as AllianceOutcomes
+from alliance_stats.process.parts import CONF_LEVEL, one_or_more
+from alliance_stats.process.session_frame import session_frame
 
 
 @overload
 def alliance_outcome(
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     alliance: str,
     outcome: str,
@@ -25,12 +28,13 @@ def alliance_outcome(
     detrend: Detrend | None,
     covariates: Sequence[str] | Adjustments = ...,
     random: Sequence[str] | OutcomeModel | None = ...,
+    level: float = ...,
 ) -> AllianceOutcome: ...
 
 
 @overload
 def alliance_outcome(
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     alliance: list[str] | tuple[str, ...],
     outcome: str,
@@ -38,12 +42,13 @@ def alliance_outcome(
     detrend: Detrend | list[Detrend | None] | tuple[Detrend | None, ...] | None,
     covariates: Sequence[str] | Adjustments = ...,
     random: Sequence[str] | OutcomeModel | None = ...,
+    level: float = ...,
 ) -> AllianceOutcomes: ...
 
 
 @overload
 def alliance_outcome(
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     alliance: str,
     outcome: str,
@@ -51,11 +56,12 @@ def alliance_outcome(
     detrend: list[Detrend | None] | tuple[Detrend | None, ...],
     covariates: Sequence[str] | Adjustments = ...,
     random: Sequence[str] | OutcomeModel | None = ...,
+    level: float = ...,
 ) -> AllianceOutcomes: ...
 
 
 def alliance_outcome(
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     alliance: str | list[str] | tuple[str, ...],
     outcome: str,
@@ -63,6 +69,7 @@ def alliance_outcome(
     detrend: Detrend | list[Detrend | None] | tuple[Detrend | None, ...] | None,
     covariates: Sequence[str] | Adjustments = (),
     random: Sequence[str] | OutcomeModel | None = None,
+    level: float = CONF_LEVEL,
 ) -> AllianceOutcome | AllianceOutcomes:
     """Estimate the slope of the outcome on the alliance before, at the session, patient and therapist level.
 
@@ -74,8 +81,8 @@ def alliance_outcome(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and ``session``, one row per patient and session. With a ``therapist`` column of
-        two or more therapists there is a therapist part, and a random intercept for the therapist.
+        Session table of pandas, polars or pyarrow with ``patient`` and ``session``, one row per patient and session. With a
+        ``therapist`` column of two or more therapists there is a therapist part, and a random intercept for the therapist.
     alliance : str, or list of str
         Numeric column, in scale points. A list, for example of the task, goal and bond subscales, gives one model for each.
     outcome : str
@@ -84,8 +91,9 @@ def alliance_outcome(
         In sessions: the alliance of session ``t - lag`` for the outcome of session t. 1 is the usual question. With 0
         both are of the same session and the direction is open.
     detrend : {"linear", "quadratic"} or None, or list of these
-        ``"linear"`` takes each patient's own line over sessions out of the session parts, ``"quadratic"`` the patient's own
-        parabola. Report both: a list, ``[None, "linear"]``, gives one model for each.
+        ``"linear"`` takes each patient's own line over sessions out of the alliance's session part, ``"quadratic"`` the
+        patient's own parabola; the outcome before keeps its trend. Report both: a list, ``[None, "linear"]``, gives one model
+        for each.
     covariates : sequence of str, or Adjustments
         Further columns that enter as they are. `Adjustments` also says whether the outcome before, time, the first rated
         outcome and earlier change are covariates.
@@ -94,6 +102,8 @@ def alliance_outcome(
         slope of the alliance's session part for each patient, and a random intercept for each therapist.
         ``("patient", "therapist")`` leaves the random slope out. `OutcomeModel` also says at which levels slopes vary, how
         residuals correlate, the df method, how means count, and the levels.
+    level : float in (0, 1)
+        Of the intervals.
 
     Returns
     -------
@@ -106,10 +116,10 @@ def alliance_outcome(
         If a column is missing or not numeric.
     DataError
         If patients belong to several therapists, no patient has two sessions ``lag`` apart, a part does not vary, a
-        level has too few units, a column has two roles, the alliance is rated by several raters in one column, or no row is
-        complete.
+        level has too few units, a column has two roles, alliance or outcome are rated by several raters in one column, a
+        patient and session occurs twice, an option is unknown or of the wrong type, or no row is complete.
     ModelError, ConvergenceError
-        If the data cannot identify the model, or no optimum was found.
+        If ``level`` is not between 0 and 1, the data cannot identify the model, or no optimum was found.
 
     See Also
     --------
@@ -127,8 +137,10 @@ def alliance_outcome(
     + (1 + A_session_{t-k} | patient) + (1 | therapist)``
 
     The outcome before enters as deviation from the patient's mean, not raw: a raw one would also carry differences
-    between patients and change what the patient part means. It is of the same session as the alliance. With
-    ``lag=0`` it is left out. ``session`` is a linear change over session numbers. Means are taken over all ratings in
+    between patients and change what the patient part means. The mean is the observed one, whatever ``detrend`` and
+    ``weights`` are: a line through the outcomes holds the outcome to be explained and adds to the dynamic-panel bias, and a
+    mean drawn in would leave differences between patients. It is of the same session as the alliance. With ``lag=0`` it is
+    left out. ``session`` is a linear change over session numbers. Means are taken over all ratings in
     ``frame``, including sessions later than the outcome.
 
     A contextual difference is the slope between units minus the slope within them. If it is not zero, one slope for
@@ -160,14 +172,22 @@ def alliance_outcome(
     therapist       1.4      -0.6        3.4
     """
     adjustments, model = as_adjustments(covariates), as_model(random)
-    scales = [alliance] if isinstance(alliance, str) else list(alliance)
-    trends = list(detrend) if isinstance(detrend, list | tuple) else [detrend]
+    scales, trends = one_or_more(alliance, "alliance"), _trends(detrend)
     _check_lists(scales, trends)
+    column_name(outcome, "outcome")
+    require_level(level)
+    table = session_frame(frame)
     results = [
         fit_question(
-            frame,
+            table,
             OutcomeQuestion(
-                alliance=scale, outcome=outcome, lag=lag, detrend=trend, adjustments=adjustments, model=model
+                alliance=scale,
+                outcome=outcome,
+                lag=lag,
+                detrend=trend,
+                adjustments=adjustments,
+                model=model,
+                level=level,
             ),
         )
         for scale in scales
@@ -176,6 +196,14 @@ def alliance_outcome(
     if isinstance(alliance, str) and not isinstance(detrend, list | tuple):
         return results[0]
     return AllianceOutcomes(results=tuple(results), notes=_shared_notes(results, scales))
+
+
+def _trends(detrend: object) -> list[Detrend | None]:
+    """Return the trends asked for; raise a DataError for one that is not known."""
+    trends: list[Any] = list(detrend) if isinstance(detrend, list | tuple) else [detrend]
+    for trend in trends:
+        require_detrend(trend)
+    return trends
 
 
 def _check_lists(scales: Sequence[str], trends: Sequence[str | None]) -> None:
@@ -189,7 +217,9 @@ def _check_lists(scales: Sequence[str], trends: Sequence[str | None]) -> None:
 
 def _shared_notes(results: Sequence[AllianceOutcome], scales: Sequence[str]) -> tuple[str, ...]:
     """Return what comparing the models means, and the notes that all of them share."""
-    notes = [f"{len(results)} models, one for each alliance and trend; differences between models are not tested."]
+    notes = [
+        f"{counted(len(results), 'model')}, one for each alliance and trend; differences between models are not tested."
+    ]
     if len(scales) > 1:
         notes.append(
             "Each subscale stands alone in its model and carries what it shares with the others; a subscale's own part needs "

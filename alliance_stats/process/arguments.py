@@ -25,8 +25,8 @@ def column_name(value: object, option: str) -> str:
     return value
 
 
-def column_names(value: object, option: str) -> tuple[str, ...]:
-    """Return names of columns, each once; one text is one name.
+def column_names(value: object, option: str, *, required: bool = False) -> tuple[str, ...]:
+    """Return names of columns, each once; one text is one name. A required option cannot be left out.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def column_names(value: object, option: str) -> tuple[str, ...]:
         wrong = next(entry for entry in entries if not isinstance(entry, str))
         raise DataError.build(
             f"{option} is a list of column names; {_kind(wrong)} was given.",
-            hint=f'pass texts, such as {option}=["first", "second"], or leave {option} out.',
+            hint=f'pass texts, such as {option}=["first", "second"]{"" if required else f", or leave {option} out"}.',
         )
     return tuple(dict.fromkeys(str(entry) for entry in entries))
 

@@ -9,9 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import ID_COLUMNS, numeric_values, require_columns
+from alliance_stats.columns import CANONICAL, ID_COLUMNS, require_columns
 from alliance_stats.errors import DataError
-from alliance_stats.process.parts import complete_rows, quoted
+from alliance_stats.process.arguments import column_name, column_names
+from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.process.parts import quoted
+from alliance_stats.process.rated_rows import rated_rows, require_change, require_once, require_one_rater
+from alliance_stats.process.session_frame import session_frame
 
 WITHOUT, WITH = "without caseload", "with caseload"
 """The two models: before and after what patients bring with them is held fixed."""
@@ -73,7 +77,7 @@ class Caseload:
 
 
 def caseload_rows(
-    frame: pd.DataFrame,
+    frame: Any,
     outcome: str,
     *,
     covariates: Sequence[str],
@@ -81,17 +85,28 @@ def caseload_rows(
     slope: str | None,
 ) -> Caseload:
     """Return the complete rows with their counts; raise if therapists cannot be compared."""
-    covariates, caseload = _names(covariates), _names(caseload)
-    others = [*covariates, *caseload, *([slope] if slope else [])]
-    _check_roles(outcome, covariates, caseload)
-    require_columns(frame, ["patient", "therapist"], hint="rename your columns with read_sessions().")
-    rows, notes = complete_rows(frame, outcome, ["patient", "therapist", *others])
-    _check_varying(rows, outcome)
+    table = session_frame(frame)
+    covariates, caseload = column_names(covariates, "covariates"), column_names(caseload, "caseload")
+    own = [] if slope is None else [column_name(slope, "slope")]
+    others = [*covariates, *caseload, *own]
+    _check_roles(column_name(outcome, "outcome"), covariates, caseload, slope)
+    require_columns(table, ["patient", "therapist"], hint="rename your columns with read_sessions().")
+    found = rated_rows(table, outcome, ["patient", "therapist", *others], numeric=own)
+    rows = found.rows
+    require_one_rater(rows, outcome, named=others)
+    if "session" in rows:
+        require_once(rows, ["patient", "session"])
+    require_change(
+        rows,
+        outcome,
+        hint="an outcome of the whole treatment needs one row per patient, for example "
+        "frame.drop_duplicates('patient').drop(columns='session').",
+    )
     n_therapists, n_patients = int(rows["therapist"].nunique()), int(rows["patient"].nunique())
     _check_counts(rows, n_therapists, n_patients, slope)
-    if slope:
-        values = numeric_values(rows, slope)
-        rows = rows.assign(**{f"{slope}_centred": values - values.mean()})
+    if slope is not None:
+        rows = rows.assign(**{f"{slope}_centred": rows[slope] - rows[slope].mean()})
+        _check_slope(rows, slope)
     counts = rows["patient"].value_counts().to_numpy(dtype=float)
     per_patient = counts[counts > 0]
     return Caseload(
@@ -103,18 +118,21 @@ def caseload_rows(
         n_therapists=n_therapists,
         n_patients=n_patients,
         sessions=float(per_patient.size / np.sum(1.0 / per_patient)),
-        notes=(*notes, *_transfers(rows)),
+        notes=(found.account(), *_transfers(rows)),
     )
 
 
-def _names(columns: Sequence[str]) -> tuple[str, ...]:
-    """Return column names as a tuple; one name may stand alone."""
-    return (columns,) if isinstance(columns, str) else tuple(columns)
-
-
-def _check_roles(outcome: str, covariates: Sequence[str], caseload: Sequence[str]) -> None:
-    """Raise a DataError when a column has two roles, or would turn people into terms of the model."""
+def _check_roles(outcome: str, covariates: Sequence[str], caseload: Sequence[str], slope: str | None) -> None:
+    """Raise a DataError when a column has two roles, a name of the model, or would turn people into terms of it."""
     named = [*covariates, *caseload]
+    if outcome in CANONICAL:
+        raise DataError.build(
+            f"Column '{outcome}' holds {CANONICAL[outcome]}; that is not a rating.", hint="name another column."
+        )
+    if slope is not None and (slope == outcome or slope in ID_COLUMNS):
+        raise DataError.build(f"'{slope}' cannot be the slope: it has another role in the model.", hint="name a time.")
+    if slope is not None and f"{slope}_centred" in (*named, outcome):
+        raise DataError.build(f"The name '{slope}_centred' is used by the model.", hint="rename the column.")
     twice = [name for name in named if name == outcome or named.count(name) > 1]
     if twice:
         raise DataError.build(f"'{twice[0]}' has two roles in the model.", hint="name each column once.")
@@ -126,12 +144,14 @@ def _check_roles(outcome: str, covariates: Sequence[str], caseload: Sequence[str
         )
 
 
-def _check_varying(rows: pd.DataFrame, outcome: str) -> None:
-    """Raise a DataError if the outcome is the same in all rows."""
-    if rows[outcome].nunique() < 2:
+def _check_slope(rows: pd.DataFrame, slope: str) -> None:
+    """Raise a DataError if the column of the slope does not vary within patients."""
+    own = rows.groupby("patient", observed=True)[slope]
+    if not (own.max() > own.min()).any():
         raise DataError.build(
-            f"The outcome '{outcome}' is the same in all {len(rows)} rows analysed.",
-            hint="check the column and any filter applied before this call.",
+            f"'{slope}' does not vary within patients ({rows['patient'].nunique()} of {rows['patient'].nunique()} have one "
+            "value), so that no slope of it can be seen.",
+            hint="slope= takes a column that changes over sessions, such as 'session'; others go into caseload=.",
         )
 
 
@@ -161,7 +181,7 @@ def _transfers(rows: pd.DataFrame) -> list[str]:
     several = int((pairs["patient"].value_counts() > 1).sum())
     if not several:
         return []
-    who = "1 patient belongs" if several == 1 else f"{several} patients belong"
     return [
-        f"{who} to more than one therapist: patients and therapists cross in the model; each therapist counts them."
+        f"{counted(several, 'patient')} {agreeing(several, 'belongs', 'belong')} to more than one therapist: patients and "
+        f"therapists cross in the model; each therapist counts {agreeing(several, 'that patient', 'them')}."
     ]

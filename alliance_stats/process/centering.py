@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import CANONICAL, require_columns, session_order
-from alliance_stats.errors import ColumnError, DataError, unknown_name
+from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.process.arguments import column_name, column_names
 from alliance_stats.process.centering_groups import rated_groups
 from alliance_stats.process.centering_notes import split_notes
 from alliance_stats.process.centering_parts import split_parts
+from alliance_stats.process.choice import choice
 from alliance_stats.process.lags import lagged_values
+from alliance_stats.process.optional_choice import require_known
+from alliance_stats.process.session_checks import require_one_rater
+from alliance_stats.process.session_frame import session_frame
 
 Detrend = Literal["linear", "quadratic"]
 Weights = Literal["sessions", "patients", "reliability"]
@@ -28,7 +33,7 @@ MOST_LEVELS = 3
 
 
 def within_between(
-    frame: pd.DataFrame,
+    frame: Any,
     column: str,
     *,
     levels: Levels = ("patient", "therapist"),
@@ -46,13 +51,15 @@ def within_between(
     Parameters
     ----------
     frame : DataFrame
-        Session table, one row per patient and session. It is not changed.
+        Session table of pandas, polars or pyarrow, one row per patient and session. It is not changed.
     column : str
         Numeric column to split, in scale points.
     levels : sequence of str, or mapping of str to str
         One to three grouping columns from the inside out, each nested in the next: ``("patient", "therapist")``,
         ``("patient",)``, ``("dyad",)``, ``("patient", "therapist", "site")``. A mapping names columns called otherwise:
-        ``{"patient": "pid", "therapist": "th_id"}``; its keys become the suffixes of the new columns.
+        ``{"patient": "pid", "therapist": "th_id"}``; its keys become the suffixes of the new columns. With several raters
+        in one column ``rater``, the first level must be units of one rater each: a column that numbers each patient with
+        each rater, ``("pair",)``.
     lag : int
         In sessions, 0 or more. With ``lag=k`` the value of session ``session - k`` of the same patient is added.
         It is missing when that session number is not there: gaps are respected, never bridged.
@@ -69,7 +76,7 @@ def within_between(
     Returns
     -------
     DataFrame
-        Copy of ``frame``, same rows in the same order, with new columns in scale points:
+        Copy of ``frame`` as a pandas frame, same rows in the same order, with new columns in scale points:
 
         - ``<column>_session``: rating minus the patient's mean (with ``detrend``: minus the patient's line or parabola);
         - ``<column>_trend``: the patient's line or parabola minus the patient's mean; with ``detrend`` only;
@@ -86,9 +93,9 @@ def within_between(
         If a column is missing or the rating is not numeric.
     DataError
         If a unit belongs to several units of the next level (patients who met several therapists), if no row holds a
-        rating, if an option is unknown, if session numbers are missing, fractional or repeated where they are needed,
-        if no patient has two sessions ``lag`` apart, or if ``weights="reliability"`` meets ratings that cannot tell how
-        reliable their means are.
+        rating, if ratings of several raters are mixed, if an option is unknown, if session numbers are missing, fractional
+        or repeated where they are needed, if no patient has two sessions ``lag`` apart, or if ``weights="reliability"``
+        meets ratings that cannot tell how reliable their means are.
 
     See Also
     --------
@@ -116,9 +123,9 @@ def within_between(
     ``means="latent"`` does not.
 
     Missing ratings are left out of the means; the other parts are still given in their rows, because a lagged
-    analysis needs them there. A patient with a single rating has a session part of zero. With ``detrend`` the session
-    part of patients with fewer than three ratings (four for a parabola) is missing: a line through two points leaves no
-    deviation to see.
+    analysis needs them there. A patient with a single rating has a session part of zero, unless means are drawn in. With
+    ``detrend`` the session part of patients with fewer than three ratings (four for a parabola) is missing: a line through two
+    points leaves no deviation to see.
     Observed means stand for true ones, so a part between units is measured with error when units have few ratings.
 
     References
@@ -143,18 +150,22 @@ def within_between(
     2          0.0          4.0
     3          0.0          4.0
     """
+    column_name(column, "column")
+    column_name(session, "session")
     names = level_columns(levels)
     if column in CANONICAL:
         raise ColumnError.build(
             f"Column '{column}' holds {CANONICAL[column]}, not a rating.", hint="name the column of a score."
         )
     _check_options(lag, detrend, weights)
-    require_columns(frame, [column, *names.values()], hint=_levels_hint(frame, names))
-    groups = rated_groups(frame, column, names)
+    table = session_frame(frame)
+    require_columns(table, [column, *names.values()], hint=_levels_hint(table, names))
+    groups = rated_groups(table, column, names)
+    require_one_rater(table, column, names)
     times = None
     if lag or detrend:
-        require_columns(frame, [session], hint='lag and detrend need session numbers: pass session="their column".')
-        times = session_order(frame, session)
+        require_columns(table, [session], hint='lag and detrend need session numbers: pass session="their column".')
+        times = session_order(table, session)
     split = split_parts(column, groups, times, detrend=detrend, weights=weights)
     parts = split.parts
     if lag and times is not None:
@@ -162,25 +173,25 @@ def within_between(
     notes = [
         *split_notes(column, groups, parts, lag, (detrend, weights)),
         *split.notes,
-        *_rater_note(frame, column, groups.used),
+        *_rater_note(table, column, groups.used),
     ]
-    replaced = [name for name in parts if name in frame.columns]
+    replaced = [name for name in parts if name in table.columns]
     if replaced:
         notes.append(f"Columns that were there before and were computed anew: {', '.join(replaced)}.")
-    out = frame.assign(**parts)
-    out.attrs = {**frame.attrs, "notes": tuple(dict.fromkeys([*frame.attrs.get("notes", ()), *notes]))}
+    out = (frame if isinstance(frame, pd.DataFrame) else table).assign(**parts)
+    out.attrs = {**table.attrs, "notes": tuple(dict.fromkeys([*table.attrs.get("notes", ()), *notes]))}
     return out
 
 
 def level_columns(levels: Levels) -> dict[str, str]:
     """Return level name to column, from the inside out; raise a DataError if the levels cannot be used."""
-    if isinstance(levels, str):
-        levels = (levels,)
-    names = dict(levels) if isinstance(levels, Mapping) else {name: name for name in levels}
+    given = [levels] if isinstance(levels, str) or not isinstance(levels, Iterable) else list(levels)
+    column_names([*given, *(levels.values() if isinstance(levels, Mapping) else ())], "levels")
+    names = dict(levels) if isinstance(levels, Mapping) else {name: name for name in given}
     hint = 'name grouping columns from the inside out, for example levels=("patient", "therapist").'
     if not names:
         raise DataError.build("No level was named.", hint=hint)
-    if len(names) < len(levels) or len(set(names.values())) < len(names):
+    if len(names) < len(given) or len(set(names.values())) < len(names):
         raise DataError.build("A level is named twice.", hint=hint)
     if len(names) > MOST_LEVELS:
         raise DataError.build(
@@ -198,10 +209,13 @@ def _check_options(lag: int, detrend: str | None, weights: str) -> None:
         raise DataError.build(
             f"lag={lag!r} is not a number of sessions.", hint="pass 0 for the same session or 1 for the session before."
         )
-    if detrend is not None and detrend not in get_args(Detrend):
-        raise unknown_name(DataError, "detrend option", str(detrend), [*get_args(Detrend), "None"])
-    if weights not in get_args(Weights):
-        raise unknown_name(DataError, "weights option", str(weights), get_args(Weights))
+    require_detrend(detrend)
+    choice(weights, "weights", get_args(Weights), kind="weights option")
+
+
+def require_detrend(detrend: object) -> None:
+    """Raise a DataError if a trend is neither known nor None."""
+    require_known(detrend, "detrend", get_args(Detrend), kind="detrend option")
 
 
 def _levels_hint(frame: pd.DataFrame, names: Mapping[str, str]) -> str:

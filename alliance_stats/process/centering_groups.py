@@ -11,6 +11,8 @@ import pandas as pd
 
 from alliance_stats.columns import group_codes, nested_within, numeric_values
 from alliance_stats.errors import DataError
+from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.process.session_checks import require_finite
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,7 @@ class RatedGroups:
 def rated_groups(frame: pd.DataFrame, column: str, names: Mapping[str, str]) -> RatedGroups:
     """Return checked ratings and codes."""
     values = numeric_values(frame, column)
-    if np.isinf(values).any():
-        raise DataError.build(
-            f"Column '{column}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
-        )
+    require_finite(values, column)
     coded = {level: group_codes(frame, name) for level, name in names.items()}
     codes = {level: code for level, (code, _) in coded.items()}
     grouped = np.logical_and.reduce([code >= 0 for code in codes.values()])
@@ -59,7 +58,8 @@ def _check_nesting(codes: Mapping[str, np.ndarray]) -> None:
         several = int((pairs["inner"].value_counts() > 1).sum())
         kept = tuple(levels[: levels.index(outer)])
         raise DataError.build(
-            f"{several} of {pairs['inner'].nunique()} {inner}s belong to more than one {outer}, so that "
+            f"{several} of {counted(pairs['inner'].nunique(), inner)} {agreeing(several, 'belongs', 'belong')} to more than one "
+            f"{outer}, so that "
             f"'{inner} mean minus {outer} mean' has no single value.",
             hint=f"use levels={kept}, or split pairs instead: make a column that numbers each {inner} with each "
             f'{outer}, for example dyad, and use levels=("dyad",). In a column map these are the units under [levels].',

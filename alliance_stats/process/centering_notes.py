@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from alliance_stats.process.centering_groups import RatedGroups
+from alliance_stats.process.counts import counted
 from alliance_stats.process.trends import CURVES, RATINGS_NEEDED
 
+_NO_PART = "who carry no session part"
 NUMBERS = {3: "three", 4: "four"}
 
 
@@ -18,7 +20,7 @@ def split_notes(
     """Return the sentences on centring, counts, missing values, trend and lag."""
     detrend, weights = options
     rated = np.bincount(groups.levels[groups.first][groups.used], minlength=groups.sizes[groups.first])
-    counts = [f"{len(np.unique(code[groups.used]))} {level}s" for level, code in groups.levels.items()]
+    counts = [counted(len(np.unique(code[groups.used])), level) for level, code in groups.levels.items()]
     notes = [
         f"Centring of {column}: {_centring(list(groups.levels), detrend)}; {_weighting(groups, weights)}.",
         f"Ratings of {column}: {int(groups.used.sum())} from {', '.join(counts)}; "
@@ -29,7 +31,9 @@ def split_notes(
         notes.append(f"Ratings of {column} left out for want of {' or '.join(groups.levels)}: {unplaced}.")
     single = int((rated == 1).sum())
     if single and not detrend:
-        notes.append(f"{groups.first.capitalize()}s with one rating of {column}, who carry no session part: {single}.")
+        # A mean that is drawn in leaves something of a single rating in the session part.
+        held = "whose session part is what their mean is drawn in by" if weights == "reliability" else _NO_PART
+        notes.append(f"{groups.first.capitalize()}s with one rating of {column}, {held}: {single}.")
     if detrend:
         few = int(((rated > 0) & (rated < RATINGS_NEEDED[detrend])).sum())
         whose = f"{groups.first.capitalize()}s with fewer than {NUMBERS[RATINGS_NEEDED[detrend]]} ratings of {column}"

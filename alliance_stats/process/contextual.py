@@ -26,6 +26,7 @@ from alliance_stats.inference.linear import (
 )
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.levelsums import Floats
+from alliance_stats.process.counts import counted
 from alliance_stats.process.latent_means import LatentSlopes, latent_slopes
 from alliance_stats.process.level_effects import LevelEffects
 from alliance_stats.process.level_estimates import plain_terms
@@ -35,6 +36,12 @@ from alliance_stats.result import Result
 
 Means = Literal["observed", "latent"]
 
+MEANS_NOTES: Mapping[str, str] = {
+    "observed": "on observed means; errors of means draw it to zero.",
+    "predicted": "on predicted means (weights='reliability'), taken as known: the interval is somewhat too short.",
+}
+"""What the estimand is a difference on, by the means of the model."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ContextualTest(Result):
@@ -43,7 +50,8 @@ class ContextualTest(Result):
     Parameters
     ----------
     outcome : str
-    means : {"observed", "latent"}
+    means : {"observed", "predicted", "latent"}
+        "predicted" for a model with ``weights="reliability"``.
     n_rows : int
     joint : mapping of str to float
         Test that the slopes of all levels are equal, all predictors together: statistic (F, or chi-squared with
@@ -53,7 +61,7 @@ class ContextualTest(Result):
     """
 
     outcome: str
-    means: Means
+    means: Means | Literal["predicted"]
     n_rows: int
     joint: Mapping[str, float]
     estimates: pd.DataFrame = field(repr=False)
@@ -107,7 +115,8 @@ def contextual_test(
         For an LmmFit: level to fixed effect, from the inside out, ``{"session": "wai_session", "patient": "wai_patient"}``.
     means : {"observed", "latent"}
         "observed" compares the slopes of the model: on observed means, which err when they are of few sessions, so that the
-        difference is drawn towards zero. "latent" compares slopes on true means, by the multilevel latent covariate model.
+        difference is drawn towards zero; on predicted ones where the model has ``weights="reliability"``. "latent" compares
+        slopes on true means, by the multilevel latent covariate model.
     df : {"satterthwaite", "kenward_roger", "between_within", "normal"}
         For observed means; latent ones are tested with the normal distribution.
     robust : {"CR0", "CR1", "CR1S", "CR2"}, optional
@@ -160,8 +169,9 @@ def contextual_test(
     >>> contextual_test(plain).tidy()[["level", "estimate", "p_value"]].round(2).values.tolist()
     [['patient - session', 0.69, 0.08]]
     """
-    if means not in get_args(Means):
-        raise unknown_name(ModelError, "kind of means", str(means), get_args(Means))
+    if not isinstance(means, str) or means not in get_args(Means):
+        shown = means if isinstance(means, str) else type(means).__name__
+        raise unknown_name(ModelError, "kind of means", shown, get_args(Means))
     subject = _subject(result, terms)
     require_method(subject.fit, df=df, robust=robust, cluster=cluster)
     require_level(level)
@@ -180,16 +190,16 @@ def _subject(result: object, terms: Mapping[str, str] | None) -> _Subject:
     if isinstance(result, AllianceOutcome | LevelEffects):
         if terms is not None:
             raise ModelError.build(
-                f"terms= is for a plain fit; a {type(result).__name__} knows its parts.", hint="leave terms= out."
+                f"terms= is for a plain fit; this {type(result).__name__} knows its parts.", hint="leave terms= out."
             )
         chains = tuple(tuple(parts_of(name, result.levels, result.lag)) for name in result.predictors)
         return _Subject(result.fit, chains, result)
     if not isinstance(result, LmmFit):
         raise ModelError.build(
-            f"A {type(result).__name__} holds no slopes by level.",
+            f"An object of type {type(result).__name__} holds no slopes by level.",
             hint="pass the result of alliance_outcome(), level_effects() or lmm().",
         )
-    if terms is None or len(terms) < 2:
+    if not isinstance(terms, Mapping) or len(terms) < 2:
         raise ModelError.build(
             "A plain fit does not say which terms are the parts of one predictor.",
             hint='pass two or more, from the inside out: terms={"session": "wai_session", "patient": "wai_patient"}.',
@@ -197,14 +207,14 @@ def _subject(result: object, terms: Mapping[str, str] | None) -> _Subject:
     known = plain_terms(result)
     missing = [term for term in terms.values() if term not in known]
     if missing:
-        raise unknown_name(ModelError, "term", missing[0], known)
+        raise unknown_name(ModelError, "term", str(missing[0]), known)
     return _Subject(result, (tuple(Part(term, "", name) for name, term in terms.items()),), None)
 
 
 def _observed_test(
     subject: _Subject, level: float, *, df: DfMethod, robust: Robust | None, cluster: Cluster
 ) -> ContextualTest:
-    """Return the test on observed means."""
+    """Return the test on the means of the model."""
     fit, known = subject.fit, plain_terms(subject.fit)
     pairs = [pair for chain in subject.chains for pair in pairwise(chain)]
     weights = np.zeros((len(pairs), len(known)))
@@ -213,9 +223,11 @@ def _observed_test(
     found = linear_inference(fit, weights, df=df, robust=robust, cluster=cluster)
     joint = joint_test(fit, weights, df=df, robust=robust, cluster=cluster)
     slopes = {term: float(slope) for term, slope in zip(known, fit.fixed_effects, strict=True)}
+    model = subject.result.model if isinstance(subject.result, AllianceOutcome) else None
+    means: Literal["observed", "predicted"] = "predicted" if model and model.weights == "reliability" else "observed"
     return ContextualTest(
         outcome=fit.response.strip("`"),
-        means="observed",
+        means=means,
         n_rows=fit.n_obs,
         joint={
             "statistic": joint.statistic,
@@ -225,7 +237,7 @@ def _observed_test(
         },
         estimates=_table(fit, pairs, slopes, (found.estimate, found.std_error, found.df), level),
         notes=(
-            "Estimand: slope of the outer minus slope of the inner level, on observed means; errors of means draw it to zero.",
+            f"Estimand: slope of the outer minus slope of the inner level, {MEANS_NOTES[means]}",
             *inference_notes(fit, found.method_note, robust=robust, cluster=cluster),
         ),
     )
@@ -316,13 +328,14 @@ def _latent_notes(found: LatentSlopes, covariates: Sequence[str]) -> tuple[str, 
     """Return what a reader must know of the latent model."""
     fit = found.fit
     levels = ", ".join(
-        f"{len(term.grouping.labels)} {name}s" for term, name in zip(fit.design.terms, found.levels[1:], strict=True)
+        counted(len(term.grouping.labels), name) for term, name in zip(fit.design.terms, found.levels[1:], strict=True)
     )
     notes = [
         "Estimand: slope of the outer minus slope of the inner level, on true (latent) means of an endless series of sessions.",
         "Multilevel latent covariate model by maximum likelihood, predictor and outcome stacked as two outcomes; standard errors "
         "by the delta method; tests with the normal distribution, too narrow with few units.",
-        f"N: {fit.n_obs // 2} sessions, {levels}. Random slopes and residual correlation over time are not part of this model.",
+        f"N: {counted(fit.n_obs // 2, 'session')}, {levels}. Random slopes and residual correlation over time are not part of "
+        "this model.",
     ]
     if covariates:
         notes.append(f"Predictor and outcome both depend on: {', '.join(covariates)}.")

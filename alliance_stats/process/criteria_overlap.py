@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -17,12 +18,17 @@ from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.rupture_criteria import RuptureCriterion, as_rupture_criterion
 from alliance_stats.process.rupture_episodes import Missing as RuptureMissing
 from alliance_stats.process.ruptures import ruptures
-from alliance_stats.process.session_series import FloatArray
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import FloatArray, counted
+from alliance_stats.process.shares import at_level
 from alliance_stats.process.sudden_gains import sudden_gains
 from alliance_stats.result import Result
 from alliance_stats.scales.agreement import agreement
 from alliance_stats.scales.change_index import MeasurementError
+from alliance_stats.scales.change_tables import require_level
 from alliance_stats.scales.instrument_parts import Direction
+
+C = TypeVar("C")
 
 GAIN_CRITERIA = ("tang_derubeis", "tang_derubeis_fixed", "tang_derubeis_t_test", "gaynor", "kelly")
 RUPTURE_CRITERIA = ("gumz_1sd", "gumz_2sd", "own_sd_step", "control_chart")
@@ -49,8 +55,16 @@ class CriteriaOverlap(Result):
     titles: Mapping[str, str]
     estimates: pd.DataFrame = field(repr=False)
 
-    def tidy(self) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        return f"CriteriaOverlap({self.outcome}, {self.event}s by {', '.join(self.titles)})"
+
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return how often each criterion is met, and how far each pair agrees.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
@@ -58,8 +72,16 @@ class CriteriaOverlap(Result):
             One row per criterion (kind "share") and pair (kind "kappa"), for sessions and for patients: outcome, term,
             term2, level ("session" or "patient"), kind, estimate (share, or Cohen's kappa), std_error, conf_low,
             conf_high, conf_level, n (judged by the criterion, or by both), n_found, n_both and n_either.
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
-        return ordered_columns(self.estimates)
+        require_level(level)
+        table = at_level(self.estimates, level)
+        # no kappa is larger than 1
+        return ordered_columns(table.assign(conf_high=table["conf_high"].clip(upper=1.0)))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: outcome, event, number of criteria, fewest and most events, range of kappas between sessions."""
@@ -124,17 +146,17 @@ def compare_gain_criteria(
     >>> overlap.tidy()["kind"].tolist()
     ['share', 'share', 'kappa', 'share', 'share', 'kappa']
     """
-    _check_several(criteria)
+    several, table = _several(criteria), session_frame(frame)
     titles: dict[str, str] = {}
     flags, people = {}, {}
-    for criterion in criteria:
-        result = sudden_gains(frame, column, cutoff=cutoff, criterion=criterion, direction=direction, missing=missing)
+    for criterion in several:
+        result = sudden_gains(table, column, cutoff=cutoff, criterion=criterion, direction=direction, missing=missing)
         found = result.found["gain"]
         key = _new_key(result.criterion.key, titles)
         titles[key] = result.criterion.title
         flags[key] = np.where(found.judged, found.found.astype(float), np.nan).ravel()
         people[key] = np.where(found.judged.any(axis=1), found.found.any(axis=1).astype(float), np.nan)
-    return _overlap(column, "gain", titles, {"session": flags, "patient": people})
+    return _overlap(result.series.notes, column, "gain", titles, {"session": flags, "patient": people})
 
 
 def compare_rupture_criteria(
@@ -143,8 +165,10 @@ def compare_rupture_criteria(
     alliance: str,
     repair: float,
     criteria: Sequence[str | RuptureCriterion] = RUPTURE_CRITERIA,
+    within: int | None = None,
     missing: RuptureMissing = "break",
     cutoff: float | MeasurementError | None = None,
+    direction: Direction = "higher_is_better",
 ) -> CriteriaOverlap:
     """Find ruptures by several criteria and compare them.
 
@@ -152,8 +176,9 @@ def compare_rupture_criteria(
 
     Parameters
     ----------
-    frame, alliance, repair, missing
-        As for `ruptures`. ``repair`` matters because a new rupture can begin only when the one before is over.
+    frame, alliance, repair, within, missing, direction
+        As for `ruptures`. ``repair`` and ``within`` matter because a new rupture can begin only when the one before is
+        over.
     criteria : sequence of str or RuptureCriterion
         Two or more; all bundled ones that need no cut-off if left out.
     cutoff : float or MeasurementError, optional
@@ -183,19 +208,21 @@ def compare_rupture_criteria(
     >>> data = al.score(al.load_sample("therapist_statements"), "wai_sr", items="wai_{}")
     >>> overlap = al.compare_rupture_criteria(data, alliance="wai_sr_mean", repair=1.0)
     >>> overlap.glance()[["fewest", "most"]].values.tolist()
-    [[18, 657]]
+    [[17, 657]]
     """
-    _check_several(criteria)
+    several, table = _several(criteria), session_frame(frame)
     titles: dict[str, str] = {}
     flags, people = {}, {}
-    for criterion in criteria:
+    for criterion in several:
         own = as_rupture_criterion(criterion).threshold is not None
         result = ruptures(
-            frame,
+            table,
             alliance=alliance,
             criterion=criterion,
             repair=repair,
+            within=within,
             missing=missing,
+            direction=direction,
             cutoff=None if own else cutoff,
         )
         key = _new_key(result.criterion.key, titles)
@@ -203,13 +230,18 @@ def compare_rupture_criteria(
         flags[key] = result.flags()
         counts = np.bincount(result.table["unit"].to_numpy(int), minlength=result.series.n_units)
         people[key] = np.where(result.judged, (counts > 0).astype(float), np.nan)
-    return _overlap(alliance, "rupture", titles, {"session": flags, "patient": people})
+    return _overlap(result.series.notes, alliance, "rupture", titles, {"session": flags, "patient": people})
 
 
-def _check_several(criteria: Sequence[object]) -> None:
-    """Raise when there is nothing to compare."""
-    if isinstance(criteria, str) or len(criteria) < 2:
-        raise DataError.build("There are fewer than two criteria to compare.", hint="pass a list of two or more.")
+def _several(criteria: Iterable[C]) -> tuple[C, ...]:
+    """Return the criteria, raising when there is nothing to compare."""
+    listed = tuple(criteria) if isinstance(criteria, Iterable) and not isinstance(criteria, str) else ()
+    if len(listed) < 2:
+        raise DataError.build(
+            "criteria holds fewer than two criteria to compare.",
+            hint="pass a list of two or more, or leave criteria out.",
+        )
+    return listed
 
 
 def _new_key(key: str, known: Mapping[str, str]) -> str:
@@ -220,7 +252,11 @@ def _new_key(key: str, known: Mapping[str, str]) -> str:
 
 
 def _overlap(
-    outcome: str, event: str, titles: Mapping[str, str], flags: Mapping[str, Mapping[str, FloatArray]]
+    rows_used: Sequence[str],
+    outcome: str,
+    event: str,
+    titles: Mapping[str, str],
+    flags: Mapping[str, Mapping[str, FloatArray]],
 ) -> CriteriaOverlap:
     """Return shares and kappas of 0, 1 and NaN flags, by level and criterion."""
     rows: list[dict[str, object]] = []
@@ -233,16 +269,32 @@ def _overlap(
                 | {"n": len(known), "n_found": int(known.sum())}
             )
         rows += [_pair(table, first, second, level) for first, second in combinations(titles, 2)]
-    frame = pd.DataFrame(rows).assign(outcome=outcome, conf_level=CONF_LEVEL)
+    ends = dict.fromkeys(("std_error", "conf_low", "conf_high"), np.nan)
+    frame = pd.DataFrame([ends | row for row in rows]).assign(outcome=outcome, conf_level=CONF_LEVEL)
     undefined = int(frame.loc[frame["kind"] == "kappa", "estimate"].isna().sum())
     notes = [
         f"{len(titles)} criteria, the same ratings: {', '.join(titles)}.",
-        "Kappa compares met and not met over what both criteria can judge; sessions of one patient are not independent, so "
-        "that its intervals between sessions are too narrow.",
+        "Kappa compares met and not met over what both criteria can judge, with normal intervals; sessions of one patient "
+        "are not independent, so that its intervals between sessions are too narrow.",
+        *_counts(frame),
     ]
     if undefined:
-        notes.append(f"{undefined} kappas are not defined, because a criterion is never or always met.")
-    return CriteriaOverlap(outcome=outcome, event=event, titles=dict(titles), estimates=frame, notes=tuple(notes))
+        are = "kappa is" if undefined == 1 else "kappas are"
+        notes.append(f"{undefined} {are} not defined, because a criterion is never or always met.")
+    return CriteriaOverlap(
+        outcome=outcome, event=event, titles=dict(titles), estimates=frame, notes=(*notes, *rows_used)
+    )
+
+
+def _counts(estimates: pd.DataFrame) -> list[str]:
+    """Return how many sessions and patients each criterion can judge."""
+    shares = estimates[estimates["kind"] == "share"].set_index(["term", "level"])["n"]
+    return [
+        f"'{key}' judges {counted(int(shares[key, 'session']), 'session')} of "
+        f"{counted(int(shares[key, 'patient']), 'patient')}."
+        for key in dict.fromkeys(estimates["term"])
+        if (key, "session") in shares.index
+    ]
 
 
 def _pair(table: pd.DataFrame, first: str, second: str, level: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 from alliance_stats.process.path_model import Cell, PathModel
 
 

@@ -6,71 +6,91 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from alliance_stats.columns import ID_COLUMNS
 from alliance_stats.errors import DataError
 from alliance_stats.inference.coefficient_tests import coefficient_tests
-from alliance_stats.inference.linear import DfMethod
+from alliance_stats.inference.linear import DfMethod, require_level
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.mixed.lmm import lmm
-from alliance_stats.process.growth_model import GrowthRows, growth_rows
-from alliance_stats.process.parts import complete_rows, quoted
+from alliance_stats.mixed.lmm import fit_design
+from alliance_stats.process.arguments import column_names, number
+from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.process.early_lines import LATER_MEAN, LATER_TIME, EarlyAndLater, early_and_later
+from alliance_stats.process.early_lines import SLOPE as SLOPE
+from alliance_stats.process.early_lines import START as START
+from alliance_stats.process.exact_courses import design_with_residual
+from alliance_stats.process.growth_rows import GrowthRows, growth_rows, require_free, units_above
+from alliance_stats.process.parts import quoted
 from alliance_stats.result import Result
 
-Floats = npt.NDArray[np.float64]
 
-SLOPE, START, LATER_TIME = "early_slope", "early_start", "later_time"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EarlyResponse(Result):
     """Early change and the later outcome; made by `early_response`.
 
     Parameters
     ----------
-    outcome : str
+    outcome, time : str
     until : float
         Last time of the early part.
+    covariates : tuple of str
+    level : float in (0, 1)
+        Of the intervals.
     fit : LmmFit
         The mixed model of the later ratings.
     patients : DataFrame
-        One row per patient of the model: early_slope and early_start.
+        One row per patient of the model: early_slope, early_start, and later_mean, the mean of the later ratings.
     """
 
     outcome: str
+    time: str
     until: float
+    covariates: tuple[str, ...]
+    level: float
     fit: LmmFit = field(repr=False)
     patients: pd.DataFrame = field(repr=False)
 
-    def tidy(self, *, level: float = 0.95, df: DfMethod = "satterthwaite") -> pd.DataFrame:
+    def __repr__(self) -> str:
+        return (
+            f"EarlyResponse({self.outcome}, early up to {self.until:g}, {len(self.patients)} patients, {self.fit.n_obs} later "
+            "ratings)"
+        )
+
+    def tidy(self, *, level: float | None = None, df: DfMethod = "satterthwaite") -> pd.DataFrame:
         """Return one row per fixed effect.
 
         Parameters
         ----------
-        level : float in (0, 1)
+        level : float in (0, 1), optional
+            Of the intervals; that of the result if left out.
         df : {"satterthwaite", "kenward_roger", "between_within", "normal"}
+            Degrees of freedom, see `coefficient_tests`.
 
         Returns
         -------
         DataFrame
             outcome, term ("early_slope": points of the later outcome per point of early change per unit of time;
             "early_start"; "later_time"; covariates), estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-            conf_level, n (patients), std_estimate (points per SD of the predictor between patients).
+            conf_level, n (patients), std_estimate, std_conf_low, std_conf_high (of the two early terms: SDs between patients of
+            the mean later rating per SD between patients of the term, both taken as known).
         """
-        table = coefficient_tests(self.fit, df=df, level=level).tidy()
-        spread = self.patients[[SLOPE, START]].std()
-        table["std_estimate"] = table["estimate"] * table["term"].map(spread).to_numpy(dtype=float)
+        table = coefficient_tests(self.fit, df=df, level=self.level if level is None else level).tidy()
+        spread = self.patients[[SLOPE, START, LATER_MEAN]].std()
+        later = float(spread[LATER_MEAN])
+        ratio = table["term"].map(spread[[SLOPE, START]]) / (later if later > 0 else np.nan)
+        for name in ("estimate", "conf_low", "conf_high"):
+            table[f"std_{name}"] = (table[name] * ratio).to_numpy(dtype=float)
         table["n"] = len(self.patients)
         table["outcome"] = self.outcome
-        first = ["outcome", "term", "estimate", "std_error", "df", "statistic", "p_value"]
-        return table[[*first, "conf_low", "conf_high", "conf_level", "n", "std_estimate"]]
+        first = ["outcome", "term", "estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]
+        return table[[*first, "conf_level", "n", "std_estimate", "std_conf_low", "std_conf_high"]]
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: outcome, last early time, counts, SD of early slopes, residual SD, state of the fit."""
+        """Return one row: outcome, last early time, counts, SDs between patients, residual SD, state of the fit."""
         row = {"outcome": self.outcome, "until": self.until, "n": self.fit.n_obs, "n_patients": len(self.patients)}
-        row |= {"sd_early_slope": float(self.patients[SLOPE].std()), "sigma": self.fit.sigma}
+        row |= {f"sd_{name}": float(self.patients[name].std()) for name in (SLOPE, START, LATER_MEAN)}
+        row |= {"sigma": self.fit.sigma}
         row |= {"converged": self.fit.converged, "singular": self.fit.singular, "formula": self.fit.formula}
         return pd.DataFrame([row])
 
@@ -82,6 +102,7 @@ def early_response(
     until: float,
     time: str = "session",
     covariates: Sequence[str] = (),
+    level: float = 0.95,
 ) -> EarlyResponse:
     """Estimate how early change goes with the level of the outcome afterwards.
 
@@ -92,7 +113,7 @@ def early_response(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and the time column, one row per patient and time.
+        Session table with ``patient`` and the time column, one row per patient and time, of one rater.
     outcome : str
         Numeric column, in scale points.
     until : float
@@ -102,6 +123,8 @@ def early_response(
         Column of times, numbers in one unit.
     covariates : sequence of str
         Further columns that enter as they are.
+    level : float in (0, 1)
+        Of the intervals.
 
     Returns
     -------
@@ -112,10 +135,11 @@ def early_response(
     ColumnError
         If a column is missing or not numeric.
     DataError
-        If no patient, or too few, have two early ratings and a later one, early slopes do not vary, or a column has two
-        roles.
+        If no patient, or too few, have two early ratings and a later one, early slopes do not vary, several raters are mixed, a
+        patient and time occur twice, a value is infinite, a column has two roles or a name that the model uses, or the model
+        passes through every later rating.
     ModelError, ConvergenceError
-        If the data cannot identify the model, or no optimum was found.
+        If the data cannot identify the model, no optimum was found, or ``level`` is no level.
 
     See Also
     --------
@@ -127,6 +151,10 @@ def early_response(
     ratings, and only those, are modelled by REML: ``outcome ~ early_slope + early_start + later_time + covariates +
     (1 | patient)``, with an intercept for each therapist if there are several. No rating stands on both sides. Slopes of
     few ratings are known with error, which draws their coefficient towards zero; it is not corrected.
+
+    Standardised: estimate times the SD of the early term over the SD of patients' mean later ratings, both between patients,
+    not split by therapist, and taken as known in the interval. `alliance_outcome` standardises its patient part in the same
+    way, with the SD of the outcome's patient means (within therapists, as its predictor is).
 
     Examples
     --------
@@ -140,60 +168,45 @@ def early_response(
     early_slope      1.27      1.11       1.43
     early_start      0.83      0.78       0.88
     """
-    added = (covariates,) if isinstance(covariates, str) else tuple(covariates)
+    require_level(level)
+    last, added = number(until, "until"), column_names(covariates, "covariates")
+    taken = (SLOPE, START, LATER_TIME)
+    data = growth_rows(frame, outcome, time=time, by=None, taken=taken, further=added)
     _check_covariates(added, outcome, time)
-    data = growth_rows(frame, outcome, time=time, by=None)
-    people = _early_lines(data, until)
-    later = data.rows[data.times > until].merge(people, left_on="patient", right_index=True, how="inner")
-    later = later.assign(**{LATER_TIME: later[time] - until})
-    if later.empty or later["patient"].nunique() < 4:
-        raise DataError.build(
-            f"{later['patient'].nunique()} patients have two ratings up to {until:g} and one after it; 4 or more are needed.",
-            hint=f"until= is in the unit of '{time}', which runs from {data.times.min():g} to {data.times.max():g}.",
-        )
-    later, dropped = complete_rows(later, outcome, added)
-    used = people.loc[people.index.isin(later["patient"])]
+    require_free(added, taken)
+    found = early_and_later(data, last, added)
+    used = found.patients
     if not float(used[SLOPE].std()) > 1e-10 * float(np.abs(data.rows[outcome]).max()):
         raise DataError.build(
             f"Early slopes of '{outcome}' are the same for all {len(used)} patients.",
             hint="nothing can be predicted from them.",
         )
-    fit = lmm(_formula(data, later, added), later)
-    notes = tuple(_notes(data, later, until, fit, dropped))
+    formula, more = _formula(data, found.later, added)
+    fit = fit_design(design_with_residual(formula, found.later, "The model of later ratings"), method="REML")
+    notes = (*_notes(data, found, last, fit, float(level)), *more)
     return EarlyResponse(
-        outcome=outcome, until=float(until), fit=fit, patients=used.reset_index(drop=True), notes=notes
+        outcome=outcome,
+        time=time,
+        until=last,
+        covariates=added,
+        level=float(level),
+        fit=fit,
+        patients=used,
+        notes=notes,
     )
 
 
 def _check_covariates(added: Sequence[str], outcome: str, time: str) -> None:
     """Raise a DataError when a column has two roles, or would turn people into terms."""
-    wrong = [name for name in added if name in (outcome, time, *ID_COLUMNS, SLOPE, START, LATER_TIME)]
+    wrong = [name for name in added if name in (outcome, time, *ID_COLUMNS)]
     if wrong:
         raise DataError.build(
             f"'{wrong[0]}' cannot be a covariate here: it has another role in the model.", hint="name each column once."
         )
 
 
-def _early_lines(data: GrowthRows, until: float) -> pd.DataFrame:
-    """Return slope and start of the early line of each patient with two early ratings, one row per patient."""
-    early = pd.DataFrame({"patient": data.rows["patient"], "t": data.times, "y": data.rows[data.outcome]})
-    early = early[early["t"] <= until].assign(t=lambda rows: rows["t"] - data.times.min())
-    if early.empty:
-        raise DataError.build(
-            f"No rating lies at or before {until:g}.",
-            hint=f"until= is in the unit of '{data.time}', which runs from {data.times.min():g} to {data.times.max():g}.",
-        )
-    own = early.groupby("patient", observed=True)
-    t, y = early["t"] - own["t"].transform("mean"), early["y"] - own["y"].transform("mean")
-    sums = pd.DataFrame({"patient": early["patient"], "tt": t * t, "ty": t * y}).groupby("patient", observed=True).sum()
-    sums = sums[sums["tt"] > 0]
-    slope = sums["ty"] / sums["tt"]
-    start = own["y"].mean().loc[slope.index] - slope * own["t"].mean().loc[slope.index]
-    return pd.DataFrame({SLOPE: slope, START: start})
-
-
-def _formula(data: GrowthRows, later: pd.DataFrame, added: Sequence[str]) -> str:
-    """Return the formula of the later ratings."""
+def _formula(data: GrowthRows, later: pd.DataFrame, added: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the formula of the later ratings, and notes on groups without a random effect."""
     fixed = [
         SLOPE,
         START,
@@ -201,30 +214,36 @@ def _formula(data: GrowthRows, later: pd.DataFrame, added: Sequence[str]) -> str
         *(quoted(name) for name in added),
     ]
     n_patients = later["patient"].nunique()
-    groups = ["patient"] if len(later) > n_patients else []
-    groups += [name for name in data.above if 2 <= later[name].nunique() < n_patients]
+    above, notes = units_above(later, None)
+    groups = [*(["patient"] if len(later) > n_patients else []), *above]
     if not groups:
         raise DataError.build(
             f"Each of the {n_patients} patients has one later rating and there are no therapists: this is a linear regression.",
             hint="use rows of several later sessions.",
         )
-    return f"{quoted(data.outcome)} ~ {' + '.join([*fixed, *(f'(1 | {name})' for name in groups)])}"
+    return f"{quoted(data.outcome)} ~ {' + '.join([*fixed, *(f'(1 | {name})' for name in groups)])}", notes
 
 
-def _notes(data: GrowthRows, later: pd.DataFrame, until: float, fit: LmmFit, dropped: Sequence[str]) -> list[str]:
-    """Return estimand, model, counts and what biases the estimate."""
-    n_all, n_used = data.rows["patient"].nunique(), later["patient"].nunique()
+def _notes(data: GrowthRows, found: EarlyAndLater, until: float, fit: LmmFit, level: float) -> list[str]:
+    """Return estimand, model, tests, rows and what biases the estimate."""
+    n_used = len(found.patients)
+    left = f"{counted(found.n_without, 'patient')} {agreeing(found.n_without, 'is', 'are')}"
     notes = [
         "Estimand: expected difference in a later rating per point of early slope, at the same early start; a forecast, not the "
         "effect of early change.",
         f"Early: {data.time} up to {until:g}; later: after it. No rating is on both sides.",
         f"Model: {fit.formula}; REML.",
-        f"N: {len(later)} later ratings of {n_used} patients; {n_all - n_used} of {n_all} patients are left out for want of two "
-        "early ratings or a later one, or a covariate.",
-        *data.notes,
-        *dropped,
+        f"Intervals ({100 * level:g}%) and p values: Wald tests with Satterthwaite's degrees of freedom (df method: "
+        "satterthwaite), unless tidy(df=...) asks for others.",
+        f"N: {len(found.later)} later ratings of {n_used} patients; of {n_used + found.n_without} patients with a rating {left} "
+        "left out for want of two early times or of a later row to analyse.",
+        found.account,
+        "Standardised estimates are in SDs between patients: of the early term, and of patients' mean later ratings; their "
+        "intervals take both as known.",
         "Early slopes are measured with error, which draws their coefficient towards zero; not corrected.",
     ]
+    if fit.dropped:
+        notes.append(f"Left out because other terms determine them: {', '.join(fit.dropped)}.")
     if fit.singular:
         notes.append("The fit is singular: a random variance is zero; it was kept.")
     return notes

@@ -63,8 +63,10 @@ class GainCriterion:
             raise DataError.build(f"alpha = {self.alpha} is not between 0 and 1.", hint="0.05 is usual.")
         if self.critical is not None:
             number(self.critical, "critical", above=0)
-        if self.stability in ("part_kept", "series_sd"):
-            number(self.constant, "constant", above=0)
+        if self.stability in ("part_kept", "series_sd") and not number(self.constant, "constant") > 0:
+            raise DataError.build(
+                f"constant = {self.constant} with stability='{self.stability}'.", hint="give a positive number."
+            )
 
     @property
     def uses_means(self) -> bool:
@@ -154,11 +156,13 @@ def cutoff_points(cutoff: float | MeasurementError, first_scores: FloatArray) ->
             f"{cutoff.reliability:g} ({kind}) and standard deviation {sd:.4g} ({whose})."
         )
     else:
-        points = number(cutoff, "cutoff", above=0)
+        points = number(cutoff, "cutoff")
         text = f"The cut-off of {points:g} points was given."
     if not points > 0:
+        why = ": the first ratings do not differ" if isinstance(cutoff, MeasurementError) else ""
         raise DataError.build(
-            f"The cut-off is {points:g} points: the first ratings have no standard deviation.",
-            hint="pass points of the scale (7 for the BDI in Tang & DeRubeis), or a MeasurementError with sd= in points.",
+            f"The cut-off is {points:g} points{why}.",
+            hint="pass more than 0 points of the scale (7 for the BDI in Tang & DeRubeis), or a MeasurementError with sd= in "
+            "points.",
         )
     return points, text

@@ -70,7 +70,7 @@ def find_gains(
     sign : int
         1 to find falls, -1 to find rises.
     missing : {"adjusted", "complete"}
-        Two of three scores on each side are enough, or all are needed.
+        What of the scores the criterion looks at must be rated; see `sudden_gains`.
     slack : float, optional
         Points by which rounding may move a difference, as when 3.3 - 2.3 falls short of 1; that of eight-byte numbers if
         left out.
@@ -104,19 +104,18 @@ class _Rule:
     slack: float
 
 
-def _stability(
-    table: FloatArray, around: FloatArray, rule: _Rule, *, size: FloatArray
-) -> tuple[BoolArray, BoolArray]:
+def _stability(table: FloatArray, around: FloatArray, rule: _Rule, *, size: FloatArray) -> tuple[BoolArray, BoolArray]:
     """Return where the third rule can be applied, and where it is met."""
     criterion, shape = rule.criterion, size.shape
     if criterion.stability == "none":
         return np.ones(shape, dtype=bool), np.ones(shape, dtype=bool)
     if criterion.stability == "series_sd":
         counts = np.isfinite(table).sum(axis=1)
+        enough_rated = (counts >= REACH) & ((counts == _length(table)) | (rule.missing == "adjusted"))
         spread = _spread(table)
         with np.errstate(invalid="ignore"):
             met = size >= criterion.constant * spread[:, None] - rule.slack
-        return np.broadcast_to((counts >= REACH)[:, None], shape), met
+        return np.broadcast_to(enough_rated[:, None], shape), met
     later = around[:, :, REACH + 1 :]
     if criterion.stability == "part_kept":
         needed = later.shape[2] if rule.missing == "complete" else 1
@@ -161,6 +160,13 @@ def _squares(scores: FloatArray) -> FloatArray:
     """Return sums of squared deviations over the last axis, 0 where nothing is rated."""
     squares: FloatArray = np.nansum((scores - _mean(scores)[..., None]) ** 2, axis=-1)
     return squares
+
+
+def _length(table: FloatArray) -> IntArray:
+    """Return the sessions from the first to the last rating of each row, shape (n_units,)."""
+    known = np.isfinite(table)
+    first, last = known.argmax(axis=1), table.shape[1] - 1 - known[:, ::-1].argmax(axis=1)
+    return np.where(known.any(axis=1), last - first + 1, 0).astype(np.int64)
 
 
 def _spread(table: FloatArray) -> FloatArray:

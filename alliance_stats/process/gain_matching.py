@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import numeric_values
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import column_name, number
+from alliance_stats.process.choice import choice
 from alliance_stats.process.gain_detection import REACH, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
-from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, content_order, read_series
-from alliance_stats.process.shares import mean_row
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    SessionSeries,
+    counted,
+    read_series,
+)
+from alliance_stats.process.shares import at_level, mean_row
 from alliance_stats.process.sudden_gains import PLACES, SuddenGains, Which, sign_of_fall
 from alliance_stats.result import Result
+from alliance_stats.scales.change_tables import require_level
 
 FAR = 1e9
 """Distance, in standard deviations, of pairs that may not be matched."""
+
+TIED = (
+    "Other controls are equally near: of the sets of pairs with the smallest sum of distances one is taken by a fixed "
+    "scramble of the ratings, whatever the ids and the order of rows; other sets may give other differences."
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +61,13 @@ class GainContrast(Result):
     n_gains: int
     n_unmatched: int
 
-    def tidy(self) -> pd.DataFrame:
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return means and differences.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
@@ -53,8 +75,14 @@ class GainContrast(Result):
             One row per quantity: outcome, term ("before", "after", "change", and "score" by session), category (n-2 to n+3),
             group ("gain", "control", "difference"), estimate (points), std_error, df, statistic, p_value, conf_low,
             conf_high, conf_level, n (pairs), sd. The difference in change is the contrast of interest.
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
-        return ordered_columns(self.estimates)
+        require_level(level)
+        return ordered_columns(at_level(self.estimates, level))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: rating, pairs, gains without control, mean distance of the pairs."""
@@ -85,7 +113,8 @@ def around_gains(
     ----------
     gains : SuddenGains
     frame : DataFrame
-        The session table that ``gains`` was made from.
+        The session table that ``gains`` was made from, rows in any order; patients are found by their ids, and where all
+        of these are new ones, by the place of their rows.
     column : str
         The other rating, in scale points.
     which : {"first", "last", "largest", "smallest"}
@@ -100,15 +129,17 @@ def around_gains(
     Raises
     ------
     ColumnError
-        If the rating is missing or not numeric.
+        If the rating is missing, not numeric, or no rating.
     DataError
-        If the frame is another one, or fewer than two pairs can be formed.
+        If the frame is another one, a rating is infinite, an option is unknown or of the wrong type, or fewer than two
+        pairs can be formed.
 
     Notes
     -----
     Pairs are chosen together, without replacement, so that the sum of distances is smallest (optimal assignment); a
     pair needs the rating at least once before (sessions n-2 to n) and once after (n+1 to n+3) on both sides. ``before``
-    and ``after`` are means over those sessions. Tests and intervals are those of paired differences (t).
+    and ``after`` are means over the ratings of those sessions, also where the outcome is missing. Tests and intervals are
+    those of paired differences (t).
 
     References
     ----------
@@ -125,16 +156,23 @@ def around_gains(
     >>> contrast.tidy().query("term == 'change'")["group"].tolist()
     ['gain', 'control', 'difference']
     """
-    other = _other_rating(gains, frame, column)
-    cases, places, controls = _candidates(gains, which)
-    scores = windows(gains.table)
-    ratings = windows(other)
-    distance = _distances(gains, scores, ratings, (cases, places, controls))
-    chosen = _assign(distance, caliper)
+    if not isinstance(gains, SuddenGains):
+        raise DataError.build(
+            f"gains is what sudden_gains() returns; an object of type {type(gains).__name__} was given.",
+            hint="call gains = al.sudden_gains(...) first.",
+        )
+    choice(which, "which", get_args(Which), kind="choice of gain")
+    limit = math.inf if caliper is None else number(caliper, "caliper")
+    if not limit > 0:
+        raise DataError.build(f"caliper = {caliper} is no distance.", hint="pass a positive number, such as 0.5.")
+    ratings, rows_used = _other_ratings(gains, session_frame(frame), column_name(column, "column"))
+    cases, places, controls = _candidates(gains, ratings, which)
+    distance = _distances(gains, windows(gains.table), ratings, (cases, places, controls))
+    chosen, unique = _assign(distance, limit)
     if chosen.shape[0] < 2:
         raise DataError.build(
-            f"{chosen.shape[0]} pairs of a patient with a gain and one without can be formed ({cases.size} patients have a "
-            f"gain, {controls.size} have none).",
+            f"{counted(chosen.shape[0], 'pair')} of a patient with a gain and one without can be formed "
+            f"({counted(cases.size, 'patient')} with a gain, {controls.size} without).",
             hint="a wider caliper, another criterion or more patients are needed.",
         )
     rows, columns = chosen[:, 0], chosen[:, 1]
@@ -151,31 +189,67 @@ def around_gains(
         pairs=pairs,
         n_gains=cases.size,
         n_unmatched=cases.size - len(pairs),
-        notes=tuple(_notes(gains, which, caliper, pairs, cases.size)),
+        notes=(
+            *_notes(gains, which, caliper, pairs, cases.size),
+            *([] if unique else [TIED]),
+            *gains.series.notes,
+            rows_used,
+        ),
     )
 
 
-def _other_rating(gains: SuddenGains, frame: pd.DataFrame, column: str) -> FloatArray:
-    """Return the other rating on the grid of the outcome, shape (n_patients, n_sessions)."""
-    again = read_series(frame, gains.outcome)
-    if not (
-        np.array_equal(again.ratings, gains.series.ratings) and np.array_equal(again.sessions, gains.series.sessions)
-    ):
+def _other_ratings(gains: SuddenGains, frame: pd.DataFrame, column: str) -> tuple[FloatArray, str]:
+    """Return the other rating in the six sessions around intervals, shape (n_patients, n_intervals, 6), and its rows."""
+    other = read_series(frame, column)
+    again = _in_same_order(read_series(frame, gains.outcome), gains.series)
+    same = ("codes", "sessions", "ratings")
+    if not all(np.array_equal(getattr(again, name), getattr(gains.series, name)) for name in same):
         raise DataError.build(
             f"The frame does not hold the ratings of '{gains.outcome}' that the gains were found in.",
             hint="pass the frame that sudden_gains() was called with.",
         )
-    return again.on_grid(numeric_values(frame, column))
+    other = _in_same_order(other, gains.series)
+    # the rating counts in each of the six sessions, whether or not the outcome was rated there
+    n_sessions, edge = gains.sessions.size, REACH - 1
+    places = other.sessions - int(gains.sessions[0]) + edge
+    inside = (places >= 0) & (places < n_sessions + 2 * edge)
+    table = np.full((gains.series.n_units, n_sessions + 2 * edge), np.nan)
+    table[other.codes[inside], places[inside]] = other.ratings[inside]
+    around: FloatArray = np.stack([table[:, k : k + n_sessions - 1] for k in range(2 * REACH)], axis=2)
+    return around, other.notes[0]
 
 
-def _candidates(gains: SuddenGains, which: Which) -> tuple[IntArray, IntArray, IntArray]:
-    """Return rows of patients with a gain, the column before it, and rows of patients without one, by content."""
+def _in_same_order(again: SessionSeries, first: SessionSeries) -> SessionSeries:
+    """Return a series with its units in the order of another one, by their ids; unchanged where these are others."""
+    known, given = (pd.Index(_labels(series.units.iloc[:, 0])) for series in (first, again))
+    if not known.is_unique or not given.is_unique or set(known) != set(given):
+        return again
+    codes = known.get_indexer(given)[again.codes]
+    order = np.lexsort((again.sessions, codes))
+    return replace(
+        again,
+        units=first.units,
+        codes=codes[order],
+        sessions=again.sessions[order],
+        ratings=again.ratings[order],
+        rows=again.rows[order],
+    )
+
+
+def _labels(ids: pd.Series[Any]) -> list[str]:
+    """Return ids as texts, whole numbers without a decimal point, so that 1, 1.0 and "1" are one patient."""
+    return [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in ids]
+
+
+def _candidates(gains: SuddenGains, ratings: FloatArray, which: Which) -> tuple[IntArray, IntArray, IntArray]:
+    """Return rows of patients with a gain, the column before it, and rows of patients without one, scrambled."""
     found = gains.found["gain"].found
     size = np.where(found, gains.found["gain"].size, np.nan)
     keys = {"first": -np.arange(found.shape[1]), "last": np.arange(found.shape[1]), "largest": size, "smallest": -size}
-    if which not in keys:
-        raise unknown_name(DataError, "choice of gain", str(which), list(keys))
-    order = np.array(content_order(list(gains.table)), dtype=np.int64)
+    content = np.hstack([gains.table, ratings.reshape(len(ratings), -1)])
+    # a scramble of the numbers themselves: neither rows, ids nor high or low ratings come first among equally near controls
+    scrambled = [blake2b(row.tobytes()).digest() for row in content]
+    order = np.array(sorted(range(len(content)), key=lambda place: scrambled[place]), dtype=np.int64)
     has = found[order].any(axis=1)
     cases, controls = order[has], order[~has]
     if cases.size == 0:
@@ -205,17 +279,18 @@ def _rated(ratings: FloatArray) -> BoolArray:
     return both
 
 
-def _assign(distance: FloatArray, caliper: float | None) -> IntArray:
-    """Return rows and columns of the pairs with the smallest sum of distances, shape (n_pairs, 2)."""
+def _assign(distance: FloatArray, limit: float) -> tuple[IntArray, bool]:
+    """Return rows and columns of the pairs with the smallest sum of distances, shape (n_pairs, 2), and if no others tie."""
     from scipy.optimize import linear_sum_assignment
 
-    limit = math.inf if caliper is None else caliper
-    if not limit > 0:
-        raise DataError.build(f"caliper = {caliper} is no distance.", hint="pass a positive number, such as 0.5.")
     allowed = np.isfinite(distance) & (distance <= limit)
-    rows, columns = linear_sum_assignment(np.where(allowed, distance, FAR))
+    costs = np.where(allowed, distance, FAR)
+    rows, columns = linear_sum_assignment(costs)
     kept = allowed[rows, columns]
-    return np.column_stack([rows[kept], columns[kept]]).astype(np.int64)
+    # of several optima the search from the other end finds another one
+    turned = costs.shape[1] - 1 - linear_sum_assignment(costs[:, ::-1])[1]
+    unique = set(columns[kept]) == set(turned[allowed[rows, turned]]) if rows.size else True
+    return np.column_stack([rows[kept], columns[kept]]).astype(np.int64), unique
 
 
 def _part(ratings: FloatArray, when: str) -> FloatArray:
@@ -267,9 +342,14 @@ def _notes(gains: SuddenGains, which: str, caliper: float | None, pairs: pd.Data
     return [
         f"Estimand: difference between patients with a gain (the {which} of each; {gains.outcome} {towards}) and matched "
         "patients without a gain, in the rating around the same session numbers.",
-        f"{len(pairs)} pairs out of {n_gains} patients with a gain; {n_gains - len(pairs)} found no partner. Matched on "
+        f"{counted(len(pairs), 'pair')} out of {counted(n_gains, 'patient')} with a gain; {n_gains - len(pairs)} found no "
+        f"partner. Matched on "
         f"'{gains.outcome}' in the session before the gain, optimally and without replacement, {limit}; mean distance "
         f"{pairs['distance'].mean():.2f} standard deviations.",
+        "Level: pairs of patients; before is the mean of the ratings in sessions n-2 to n, after that of n+1 to n+3, also "
+        "where the outcome is missing. Tests and intervals "
+        "of differences are those of paired differences: t with pairs - 1 degrees of freedom; intervals of a group's means "
+        "have as many.",
         "Controls have no gain by the same criterion; patients whose intervals could not be judged may be among them.",
         "Matching on one score does not balance other differences between the groups.",
     ]

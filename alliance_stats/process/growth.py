@@ -158,8 +158,9 @@ def growth(
     outcome : str
         Numeric column, in scale points.
     form : {"linear", "log", "quadratic", "piecewise", "hockey_stick"}
-        Straight line; logarithm of elapsed time plus one; parabola; two lines that meet at ``break_at``; or two lines that
-        meet at an estimated break, after a third one that ends at ``break_at``, the termination, if that is given.
+        Straight line; logarithm of elapsed time plus one, whose shape depends on the unit of time (see Notes); parabola; two
+        lines that meet at ``break_at``; or two lines that meet at an estimated break, after a third one that ends at
+        ``break_at``, the termination, if that is given.
     time : str
         Column of times, such as sessions, weeks or months, numbers in one unit.
     by : str, optional
@@ -189,7 +190,7 @@ def growth(
     DataError
         If the form is unknown, there are too few different times for it, a break lies outside them, each patient has one
         rating, the outcome does not vary, or not within patients, several raters are mixed, a patient and time occur twice, a
-        value is infinite, or groups change within patients.
+        value is infinite, groups change within patients, or the courses are exactly of the form, so that nothing is left over.
     ModelError, ConvergenceError
         If the data cannot identify the model, no optimum was found, or ``level`` is no level.
 
@@ -204,6 +205,10 @@ def growth(
     line the difference of slopes times the duration over the baseline SD (Feingold, 2009). Their intervals take that SD
     as known. Missing ratings: all rows with a rating are used, which is right if they are missing at random given the
     patient's other ratings.
+
+    The logarithmic form is b log(t + 1) with t in the unit of the time column, and the 1 is one such unit: the same ratings
+    over days and over weeks get different curves, fits and changes, not one curve in two units. Sessions are the usual unit;
+    report it, and compare units by ``glance()["criterion"]``. All other forms give the same course in any unit.
 
     An estimated break is common to all groups and maximises the likelihood (ML), between the second and the last but one
     time (after a given break: from the first to the last but one). Its interval holds the breaks whose deviance exceeds
@@ -304,6 +309,7 @@ def _notes(model: GrowthModel, level: float) -> list[str]:
         f"N: {len(data.rows)} ratings of {data.patients(range(len(data.groups)))} patients{count}.",
         data.account(),
         *data.notes,
+        *_log_notes(model),
         _standardiser(model),
         *_break_notes(model, level),
     ]
@@ -312,6 +318,16 @@ def _notes(model: GrowthModel, level: float) -> list[str]:
     if model.fit.singular:
         notes.append("The fit is singular: a random variance is zero or a random correlation is 1 or -1; it was kept.")
     return notes
+
+
+def _log_notes(model: GrowthModel) -> list[str]:
+    """Return that a logarithm of time is a curve of its own in each unit."""
+    if model.terms.form != "log":
+        return []
+    return [
+        f"The course is a line over log(elapsed + 1) in the unit of {model.data.time}: in another unit of time (days for weeks) "
+        "it is another curve, with other changes and another fit."
+    ]
 
 
 def _standardiser(model: GrowthModel) -> str:
@@ -336,6 +352,7 @@ def _break_notes(model: GrowthModel, level: float) -> list[str]:
     limits, first, last = model.profile.limits(level), model.profile.tried[0], model.profile.tried[-1]
     interval = f"{100 * level:g}% interval"
     notes = [
+        *(f"The line bends at {model.data.time} {value:g}, as given, and once more after it." for value in model.given),
         f"The break, {model.profile.estimate:.4g} ({interval} {limits.low:.4g} to {limits.high:.4g}; tidy('break')), is common "
         f"to all groups and estimated by ML between {first:g} and {last:g}.",
         "Standard errors of changes hold the uncertainty of the break to first order. With random slopes by phase, patients' "

@@ -103,8 +103,7 @@ def _phases(model: GrowthModel, times: Sequence[float] | None) -> list[tuple[flo
     """Return start, end and name of each change asked for."""
     if times is None:
         return model.terms.phases(model.last)
-    given = times if isinstance(times, Iterable) and not isinstance(times, str) else [times]
-    values = [number(value, "times") for value in given]
+    values = _moments(times)
     if len(values) < 2 or any(low >= high for low, high in pairwise(values)):
         raise DataError.build(
             f"times= needs two or more times in ascending order; it has {len(values)}.", hint="for example (0, 12, 18)."
@@ -117,6 +116,13 @@ def _phases(model: GrowthModel, times: Sequence[float] | None) -> list[tuple[flo
         )
     phases = [(low, high, "as asked") for low, high in pairwise(values)]
     return phases if len(values) == 2 else [*phases, (values[0], values[-1], "as asked")]
+
+
+def _moments(times: object) -> list[float]:
+    """Return the times asked for as numbers."""
+    if isinstance(times, Iterable) and not isinstance(times, str):
+        return [number(value, "times") for value in times]
+    return [number(times, "times")]
 
 
 def _changes(model: GrowthModel, phases: Sequence[tuple[float, float, str]]) -> list[_Question]:

@@ -11,12 +11,12 @@ import pandas as pd
 
 from alliance_stats.errors import DataError
 from alliance_stats.mixed.crossproducts import cross_products
-from alliance_stats.mixed.design import build_design
+from alliance_stats.mixed.design import Design
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.mixed.formula import parse_formula
 from alliance_stats.mixed.lmm import fit_design, lmm, prepare
 from alliance_stats.mixed.optimise import minimise
 from alliance_stats.process.breakpoint import BreakProfile, profile_break
+from alliance_stats.process.exact_courses import design_with_residual
 from alliance_stats.process.growth_rows import GrowthRows
 from alliance_stats.process.growth_terms import TimeTerms
 from alliance_stats.process.parts import quoted, random_bars
@@ -148,41 +148,42 @@ def _profile(data: GrowthRows, terms: TimeTerms, bars: tuple[str, ...], search: 
     candidates = different[1:-1] if not terms.breaks else different[different > terms.breaks[-1]][:-1]
     known: dict[float, float] = {}
 
-    def deviance(value: float) -> float:
-        if value not in known:
-            there = replace(terms, breaks=(*terms.breaks, value))
-            known[value] = _deviance(data, there, terms.breaks, bars)
-        return known[value]
-
     with tqdm(desc="break", unit="fit", delay=2.0, disable=not search.progress) as bar:
 
-        def counted(value: float) -> float:
-            found = deviance(value)
-            bar.update(len(known) - bar.n)
-            return found
+        def deviance(value: float) -> float:
+            if value not in known:
+                there = replace(terms, breaks=(*terms.breaks, value))
+                known[value] = _deviance(data, there, terms.breaks, bars)
+                bar.update()
+            return known[value]
 
-        profile = profile_break(counted, candidates)
+        profile = profile_break(deviance, candidates)
+        # Limits of this level are known from here on; those of another one are sought after the bar has gone.
         profile.limits(search.level)
-    # Later levels ask the function that moves no bar.
-    return replace(profile, deviance=deviance)
+    return profile
 
 
 def _fit(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> LmmFit:
     """Fit the model with its breaks known, by REML."""
-    rows = data.rows.assign(**time_columns(terms, given, data.times))
-    return lmm(_formula(data, terms, bars), rows)
+    return fit_design(_design(data, terms, given, bars), method="REML")
 
 
 def _deviance(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> float:
     """Return -2 log likelihood with the breaks known; a singular solution is not confirmed, there are too many of them."""
-    rows = data.rows.assign(**time_columns(terms, given, data.times))
-    design = build_design(parse_formula(_formula(data, terms, bars)), rows)
+    design = _design(data, terms, given, bars)
     standardised = prepare(design)
     cp = cross_products(standardised.factors, standardised.fixed, design.n_rows)
     optimum = minimise(cp, reml=False, confirm=False)
     if not optimum.converged:
         return fit_design(design, method="ML").criterion
     return optimum.criterion + standardised.scaling.criterion_shift("ML")
+
+
+def _design(data: GrowthRows, terms: TimeTerms, given: tuple[float, ...], bars: tuple[str, ...]) -> Design:
+    """Return the arrays of the model with its breaks known; raise if it leaves no residual."""
+    rows = data.rows.assign(**time_columns(terms, given, data.times))
+    bends = f" with a bend at {data.time} {terms.breaks[-1]:.4g}" if terms.breaks else ""
+    return design_with_residual(_formula(data, terms, bars), rows, f"A course of form='{terms.form}'{bends}")
 
 
 def time_columns(terms: TimeTerms, given: tuple[float, ...], times: np.ndarray) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from numbers import Real
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -91,8 +90,9 @@ def require_times(form: Form, times: Floats, *, estimated: bool, time: str) -> N
 
 def given_breaks(form: Form, break_at: float | str | None) -> tuple[tuple[float, ...], bool]:
     """Return the given breaks, and whether one is to be estimated after them."""
-    number = isinstance(break_at, Real) and not isinstance(break_at, bool)
-    word = isinstance(break_at, str) and break_at == "estimate"
+    at: tuple[float, ...] = ()
+    if isinstance(break_at, int | float | np.integer) and not isinstance(break_at, bool):
+        at = (float(break_at),)
     if form not in BROKEN:
         if break_at is not None:
             raise DataError.build(
@@ -100,16 +100,16 @@ def given_breaks(form: Form, break_at: float | str | None) -> tuple[tuple[float,
                 hint="use form='piecewise', or leave break_at out.",
             )
         return (), False
-    if break_at is not None and not number and not word:
+    if break_at is not None and not at and not (isinstance(break_at, str) and break_at == "estimate"):
         raise DataError.build("break_at is neither a number nor 'estimate'.", hint="write break_at=12, say.")
     if form == "hockey_stick":
-        return ((float(break_at),) if number and break_at is not None else ()), True
+        return at, True
     if break_at is None:
         raise DataError.build(
             "form='piecewise' needs to know where the line bends.",
             hint="pass break_at= the time of termination, or break_at='estimate'.",
         )
-    return ((), True) if word else ((float(break_at),), False)
+    return at, not at
 
 
 def require_inside(breaks: tuple[float, ...], times: Floats, *, time: str, estimated: bool) -> None:

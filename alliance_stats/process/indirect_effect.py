@@ -11,7 +11,7 @@ from alliance_stats.inference.case_resampling import LevelTree, refit_selection,
 from alliance_stats.inference.replicates import Replicate
 from alliance_stats.process.mediation_paths import read_paths
 from alliance_stats.process.mediation_rows import Design
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 
 NODES = 2001
 REACH = 8.0

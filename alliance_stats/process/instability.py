@@ -8,12 +8,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import numeric_values, require_columns
+from alliance_stats.columns import require_columns
 from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import column_name, number
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
-from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries, read_series
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    SessionSeries,
+    counted,
+    order_values,
+    read_series,
+)
 from alliance_stats.process.shares import mean_row
 from alliance_stats.result import Result
+from alliance_stats.scales.change_tables import require_level
+
+STEEPEST = 2.0
+"""Largest exponent of time taken: differences that grow with the square of time. A random walk has 0.5, a line has 1."""
 
 MEASURES = ("mssd", "rmssd", "adjusted_mssd", "sd", "von_neumann", "autocorrelation")
 
@@ -28,6 +42,8 @@ class Instability(Result):
         Column, in scale points.
     exponent : float
         Of the time between ratings, in the adjusted differences.
+    time : str or None
+        Column that says when a rating was made; None for session numbers.
     n_pairs : int
         Neighbouring ratings of all units.
     series : SessionSeries
@@ -38,6 +54,7 @@ class Instability(Result):
 
     outcome: str
     exponent: float
+    time: str | None
     n_pairs: int
     series: SessionSeries = field(repr=False)
     measures: pd.DataFrame = field(repr=False)
@@ -54,26 +71,38 @@ class Instability(Result):
         """
         return pd.concat([self.series.units, self.measures], axis=1)
 
-    def tidy(self) -> pd.DataFrame:
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return the mean of each measure over units.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
         DataFrame
             One row per measure: outcome, term, estimate (mean over units), std_error, df, conf_low, conf_high (t),
             conf_level, n (units), sd, median.
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
+        require_level(level)
         rows = []
         for name in MEASURES:
             known = self.measures[name].dropna().to_numpy(float)
             middle = float(np.median(known)) if known.size else math.nan
             rows.append(
-                {"outcome": self.outcome, "term": name, "conf_level": CONF_LEVEL, **mean_row(known), "median": middle}
+                {"outcome": self.outcome, "term": name, "conf_level": level, **mean_row(known, level=level)}
+                | {"median": middle}
             )
         return ordered_columns(pd.DataFrame(rows))
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: outcome, units, ratings, neighbouring pairs, exponent of time, share of variance within units."""
+        """Return one row: outcome, units, ratings, units with neighbouring ratings, their pairs, exponent of time."""
         return pd.DataFrame(
             [
                 {"outcome": self.outcome, "n_units": self.series.n_units, "n_ratings": self.series.ratings.size}
@@ -100,14 +129,15 @@ def instability(
     Parameters
     ----------
     frame : DataFrame
-        One row per unit and ``session``.
+        One row per unit and ``session``, of pandas, polars or pyarrow. Rows without unit or rating are left out and counted
+        in the notes.
     column : str
         Rating, in scale points.
     by : str
         Column of the units: patient, or dyad.
     time : str, optional
         When the rating was made, as a number in any unit (days), ascending with ``session``. Session numbers if left out.
-    exponent : float, optional
+    exponent : float in [0, 2], optional
         Of the time between two ratings in the adjusted differences: 0 for none, 0.5 when ratings drift apart like a random
         walk. Estimated from the data if left out.
 
@@ -120,7 +150,8 @@ def instability(
     ColumnError
         If a column is missing, not numeric, or no rating.
     DataError
-        If raters are mixed, a session occurs twice, times do not ascend, or no unit has two neighbouring ratings.
+        If raters are mixed, a session occurs twice, a rating is infinite, times do not ascend, an option is of the wrong
+        type, or no unit has two neighbouring ratings.
 
     Notes
     -----
@@ -151,26 +182,25 @@ def instability(
     >>> result.tidy().set_index("term").loc[["rmssd", "sd"], "estimate"].round(2).tolist()
     [0.47, 0.36]
     """
-    series = read_series(frame, column, unit=by)
-    clock = series.sessions.astype(float) if time is None else _clock(frame, series, time)
+    power = None if exponent is None else _given_exponent(exponent)
+    table, by = session_frame(frame), column_name(by, "by")
+    series = read_series(table, column_name(column, "column"), unit=by)
+    clock = series.sessions.astype(float) if time is None else _clock(table, series, column_name(time, "time"))
     follows = np.diff(series.codes) == 0
     apart = np.where(follows, np.diff(clock), np.nan)
     _check_times(apart[follows], time)
     neighbours = follows & (np.diff(series.sessions) == 1)
     if not neighbours.any():
-        raise DataError.build(
-            f"No {by} has two neighbouring ratings of '{column}' ({int((series.counts < 2).sum())} of {series.n_units} have "
-            "fewer than two ratings).",
-            hint="instability needs ratings of sessions that follow one another; check session numbers.",
-        )
+        raise _no_neighbours(series, column)
     moves = np.diff(series.ratings)
-    power, origin = _exponent(moves[follows], apart[follows], series.codes[1:][follows], exponent)
+    power, origin = _exponent(moves[follows], apart[follows], series.codes[1:][follows], power)
     middle = float(np.median(apart[follows]))
     adjusted = moves / (np.where(follows, apart, 1.0) / middle) ** power
     measures = _measures(series, neighbours=neighbours, follows=follows, adjusted=adjusted)
     return Instability(
         outcome=column,
         exponent=power,
+        time=time,
         n_pairs=int(neighbours.sum()),
         series=series,
         measures=measures,
@@ -178,13 +208,37 @@ def instability(
     )
 
 
+def _given_exponent(exponent: float) -> float:
+    """Return the exponent of time that was passed, raising when it is none."""
+    if number(exponent, "exponent", most=STEEPEST) < 0:
+        raise DataError.build(f"exponent = {exponent} is no power of time.", hint="pass 0 for none, or 0.5.")
+    return float(exponent)
+
+
+def _no_neighbours(series: SessionSeries, column: str) -> DataError:
+    """Return the error for ratings of which no two are neighbours."""
+    few = int((series.counts < 2).sum())
+    hint = f"instability needs several ratings in a row: take {series.noun}s with two or more rated sessions."
+    if few < series.n_units:
+        hint = (
+            "if 'session' counts days or weeks, number the sessions 1, 2, 3, ..., for example with "
+            f"frame.groupby('{series.noun}')['session'].rank('dense')."
+        )
+    return DataError.build(
+        f"No {series.noun} has two neighbouring ratings of '{column}' ({few} of {counted(series.n_units, series.noun)} "
+        f"{'has' if few == 1 else 'have'} fewer than two ratings).",
+        hint=hint,
+    )
+
+
 def _clock(frame: pd.DataFrame, series: SessionSeries, time: str) -> FloatArray:
     """Return the time of each rating, shape (n_rated,)."""
     require_columns(frame, [time])
-    clock: FloatArray = numeric_values(frame, time)[series.rows]
+    clock: FloatArray = order_values(frame, time)[series.rows]
     if not np.isfinite(clock).all():
+        lost = int((~np.isfinite(clock)).sum())
         raise DataError.build(
-            f"{int((~np.isfinite(clock)).sum())} rated rows have no '{time}'.",
+            f"{counted(lost, 'rated row')} {'has' if lost == 1 else 'have'} no '{time}'.",
             hint="fill them in, or leave time= out to go by session numbers.",
         )
     return clock
@@ -195,7 +249,7 @@ def _check_times(apart: FloatArray, time: str | None) -> None:
     bad = int((apart <= 0).sum())
     if bad:
         raise DataError.build(
-            f"{bad} ratings are not later than the session before, by '{time}'.",
+            f"{counted(bad, 'rating')} {'is' if bad == 1 else 'are'} not later than the session before, by '{time}'.",
             hint="check the times or session numbers.",
         )
 
@@ -203,9 +257,7 @@ def _check_times(apart: FloatArray, time: str | None) -> None:
 def _exponent(moves: FloatArray, apart: FloatArray, codes: IntArray, given: float | None) -> tuple[float, str]:
     """Return the exponent of time and a sentence on it."""
     if given is not None:
-        if not (math.isfinite(given) and given >= 0):
-            raise DataError.build(f"exponent = {given} is no power of time.", hint="pass 0 for none, or 0.5.")
-        return float(given), f"Differences were adjusted for time with the exponent {given:g}, as given."
+        return given, f"Differences were adjusted for time with the exponent {given:g}, as given."
     if not np.ptp(apart) > 0:
         return 0.0, "All ratings are the same time apart, so that there is nothing to adjust."
     slope, logs, squares = 0.0, np.log(apart), moves**2
@@ -269,12 +321,17 @@ def _notes(series: SessionSeries, measures: pd.DataFrame, by: str, gaps: int) ->
     flat = int((measures["sd"] == 0).sum())
     without = int(measures["mssd"].isna().sum())
     notes = [
-        f"N: {series.n_units} {by}s, {series.ratings.size} ratings, {int(measures['n_pairs'].sum())} pairs of neighbouring "
-        f"sessions; {gaps} pairs across a gap count in adjusted_mssd only.",
-        f"Estimand: mean over {by}s, each counting once however many ratings there are. Error of measurement is part of it.",
+        f"N: {counted(series.n_units, by)}, {counted(series.ratings.size, 'rating')}, "
+        f"{counted(int(measures['n_pairs'].sum()), 'pair')} of neighbouring sessions; {counted(gaps, 'pair')} across a gap "
+        f"{'counts' if gaps == 1 else 'count'} in adjusted_mssd only.",
+        f"Level: session to session within the {by}. Estimand: mean over {by}s, each counting once however many ratings there "
+        f"are; t intervals with {by}s - 1 degrees of freedom. Error of measurement is part of it.",
     ]
     if without:
-        notes.append(f"{without} {by}s have no neighbouring ratings and no mssd.")
+        notes.append(f"{counted(without, by)} {'has' if without == 1 else 'have'} no neighbouring ratings and no mssd.")
     if flat:
-        notes.append(f"{flat} {by}s do not vary: mssd and sd are 0, and there is no autocorrelation.")
+        notes.append(
+            f"{counted(flat, by)} {'does' if flat == 1 else 'do'} not vary: mssd and sd are 0, and there is no "
+            "autocorrelation."
+        )
     return notes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, ModelError
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.centering import within_between
 from alliance_stats.process.long_run import LaggedEffects
@@ -26,6 +26,8 @@ def lagged_model(panel: PanelTable, *, first_on_second: bool) -> LaggedEffects:
     ------
     DataError
         If too few sessions follow a rated session.
+    ModelError
+        If the lagged ratings cannot be told apart.
     """
     names = ("predictor", "outcome") if first_on_second else ("outcome", "predictor")
     table = panel.long().rename(columns=dict(zip(("first", "second"), names, strict=True)))
@@ -35,11 +37,18 @@ def lagged_model(panel: PanelTable, *, first_on_second: bool) -> LaggedEffects:
     rows = table.loc[table[needed].notna().all(axis=1)]
     if len(rows) <= rows["patient"].nunique() + panel.n_waves + 3:
         raise DataError.build(
-            f"Only {len(rows)} sessions of {rows['patient'].nunique()} patients follow a session in which both was rated.",
+            f"Only {len(rows)} sessions of {rows['patient'].nunique()} patients follow a session in which both were rated.",
             hint="use more sessions (waves=) or patients; a lagged effect needs sessions in a row.",
         )
     fit = lmm(FORMULA, rows)
     terms = ["outcome_session_lag1", "predictor_session_lag1"]
+    # Ratings centred by the user have no patient means; any other term that is left out takes a lagged rating's meaning.
+    if set(fit.dropped) - {"predictor_patient"}:
+        raise ModelError.build(
+            f"In {len(rows)} sessions the two ratings of the session before are perfectly collinear: beside patients' means and "
+            "session means one is the other in other units.",
+            hint="pass two ratings that differ, or use more sessions (waves=).",
+        )
     return LaggedEffects(
         model="multilevel",
         first_on_second=first_on_second,

@@ -6,6 +6,8 @@ import numpy as np
 
 from alliance_stats.errors import DataError
 from alliance_stats.process.centering_groups import RatedGroups
+from alliance_stats.process.counts import counted
+from alliance_stats.process.session_checks import repeated_sessions
 
 
 def lagged_values(
@@ -18,13 +20,9 @@ def lagged_values(
     key = codes[rows] * len(numbers) + rank
     order = np.argsort(key, kind="stable")
     ordered = key[order]
-    repeated = int((ordered[1:] == ordered[:-1]).sum())
-    if repeated:
-        raise DataError.build(
-            f"{repeated} rows repeat a {groups.first} and session of another row, so that 'the session before' has no "
-            "single value.",
-            hint="keep one row per patient and session first: choose one rater, or average the raters.",
-        )
+    repeated = ordered[1:] == ordered[:-1]
+    if repeated.any():
+        raise repeated_sessions(groups.first, rows[order[1:][repeated]])
     earlier = np.searchsorted(numbers, numbers - lag)
     exists = numbers[earlier] == numbers - lag
     wanted = codes[rows] * len(numbers) + earlier[rank]
@@ -39,7 +37,7 @@ def lagged_values(
     if np.isnan(out[f"{column}_lag{lag}"]).all():
         raise DataError.build(
             f"No {groups.first} has ratings of '{column}' at a lag of {lag}; session numbers run over "
-            f"{numbers[-1] - numbers[0] + 1} sessions at most.",
+            f"{counted(int(numbers[-1] - numbers[0] + 1), 'session')} at most.",
             hint="use a smaller lag, and check that session numbers count 1, 2, 3, ... within the patient.",
         )
     return out

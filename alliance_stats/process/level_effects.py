@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from alliance_stats.columns import require_columns
 from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.process.arguments import column_name, column_names
 from alliance_stats.process.centering import Levels
+from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.level_model import LevelTerms, fit_levels
 from alliance_stats.process.level_notes import estimand_notes
-from alliance_stats.process.parts import check_roles, choose_levels, ordered_columns, parts_of, split_columns
+from alliance_stats.process.level_words import sizes_text, slopes_text
+from alliance_stats.process.parts import (
+    check_roles,
+    choose_levels,
+    one_or_more,
+    ordered_columns,
+    parts_of,
+    split_columns,
+)
+from alliance_stats.process.session_checks import repeated_rows, require_one_rater, require_sessions_once
+from alliance_stats.process.session_frame import session_frame
 from alliance_stats.result import Result
 
 
@@ -35,7 +48,8 @@ class LevelEffects(Result):
     estimates : DataFrame
         What ``tidy()`` returns.
     frame : DataFrame
-        The rows analysed, with the parts as columns; one row per patient and session.
+        The rows analysed, with the parts as columns; one row per patient and session, the index its position in the frame
+        given.
     notes : tuple of str
         Estimand, centring, lag, model, rows left out and why, N per level.
     """
@@ -48,6 +62,17 @@ class LevelEffects(Result):
     frame: pd.DataFrame = field(repr=False)
     estimates: pd.DataFrame = field(repr=False)
 
+    def __repr__(self) -> str:
+        lag = f", lag {self.lag}" if self.lag else ""
+        slopes = self.estimates[self.estimates["predictor"].isin(self.predictors)]
+        return "\n".join(
+            [
+                f"LevelEffects: {self.outcome} on {', '.join(self.predictors)}{lag}",
+                sizes_text(self.frame, self.levels),
+                *slopes_text(slopes, named=len(self.predictors) > 1),
+            ]
+        )
+
     def tidy(self) -> pd.DataFrame:
         """Return the estimates.
 
@@ -57,7 +82,9 @@ class LevelEffects(Result):
             One row per fixed effect, parts of the predictors first: model, outcome, predictor, term, level
             ("session", a name in ``levels``, or "covariate"), estimate (outcome points per predictor point),
             std_error, df (Satterthwaite), statistic (t), p_value, conf_low, conf_high, conf_level, n (rows or units that
-            carry the estimate), std_estimate (standard deviations, both at the estimate's own level).
+            carry the estimate; all rows for a covariate), std_estimate: the estimate times the SD of the part over that of
+            the outcome, both over the rows analysed and at the estimate's own level: within units of deviations from the mean
+            there, between of observed means, each unit counted once.
         """
         return ordered_columns(self.estimates)
 
@@ -75,7 +102,7 @@ class LevelEffects(Result):
 
 
 def level_effects(
-    frame: pd.DataFrame,
+    frame: Any,
     outcome: str,
     predictors: Sequence[str] | str,
     *,
@@ -93,7 +120,7 @@ def level_effects(
     Parameters
     ----------
     frame : DataFrame
-        Session table, one row per patient and session.
+        Session table of pandas, polars or pyarrow, one row per patient and session.
     outcome : str
         Numeric column, in scale points.
     predictors : str or sequence of str
@@ -102,7 +129,8 @@ def level_effects(
         Grouping columns from the inside out, as in `within_between`. None: ``patient``, and ``therapist`` when the
         frame has that column with two or more therapists. ``("dyad",)`` for patients crossed with therapists.
     covariates : sequence of str
-        Columns that enter the model as they are, for example ``("session",)`` for a linear change over sessions.
+        Columns that enter the model as they are, for example ``("session",)`` for a linear change over sessions; texts and
+        categories, but not session numbers, as differences from their first value.
     random : sequence of str or None
         Grouping columns, each with a random intercept, or bars as in a formula:
         ``("(1 + share_support_session | patient)", "therapist")``. None: a random intercept for each level and for
@@ -121,7 +149,9 @@ def level_effects(
         If a column is missing or not numeric.
     DataError
         If a predictor does not vary at a level, a level has too few units, a column has two roles, patients belong to
-        several therapists, or no row is complete.
+        several therapists, a patient and session occurs twice (a unit of another name may have a session number twice, as a dyad
+        that met for several series does, if ``lag`` is 0), raters are mixed in one column, an option is of the wrong
+        type, or no row is complete.
     ModelError, ConvergenceError
         If the data cannot identify the model, or no optimum was found.
 
@@ -156,12 +186,17 @@ def level_effects(
       patient      -2.2      -3.2       -1.2
     therapist      -2.4      -4.1       -0.6
     """
-    names = (predictors,) if isinstance(predictors, str) else tuple(predictors)
-    added = (covariates,) if isinstance(covariates, str) else tuple(dict.fromkeys(covariates))
-    check_roles(outcome, names, added)
-    require_columns(frame, [outcome, *names, *added])
-    chosen, chosen_notes = choose_levels(frame, levels)
-    table, centring = split_columns(frame, names, chosen, lag=lag)
+    names, added = tuple(one_or_more(predictors, "predictors")), column_names(covariates, "covariates")
+    check_roles(column_name(outcome, "outcome"), names, added)
+    if random is not None:
+        random = column_names(random, "random")
+    sessions = session_frame(frame)
+    require_columns(sessions, [outcome, *names, *added])
+    chosen, chosen_notes = choose_levels(sessions, levels)
+    for name in (outcome, *names):
+        require_one_rater(sessions, name, chosen)
+    chosen_notes = [*chosen_notes, *_repeated_notes(sessions, chosen, lag)]
+    table, centring = split_columns(sessions, names, chosen, lag=lag)
     parts = [part for name in names for part in parts_of(name, chosen, lag)]
     model = fit_levels(table, LevelTerms(outcome, parts, covariates=added, random=random), chosen)
     return LevelEffects(
@@ -174,3 +209,23 @@ def level_effects(
         estimates=model.estimates.assign(model=f"{outcome}, lag {lag}" if lag else outcome, outcome=outcome),
         notes=(*estimand_notes(outcome, chosen, lag), *chosen_notes, *centring, *model.notes),
     )
+
+
+def _repeated_notes(sessions: pd.DataFrame, levels: Mapping[str, str], lag: int) -> list[str]:
+    """Return a sentence when units have a session number twice; raise a DataError where that cannot be.
+
+    A patient's session is one row. A dyad or another unit of the caller's own may hold several series of sessions, which is
+    only in the way of a lag.
+    """
+    if "session" not in sessions.columns:
+        return []
+    first, unit = next(iter(levels.items()))
+    if first == "patient" or lag:
+        require_sessions_once(sessions, levels)
+    count = repeated_rows(sessions, unit).size
+    if not count:
+        return []
+    return [
+        f"{counted(count, 'row')} {agreeing(count, 'repeats', 'repeat')} a {first} and session number of another row; each row "
+        "counts as a session of its own."
+    ]

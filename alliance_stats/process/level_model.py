@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from alliance_stats.columns import require_columns
+from alliance_stats.columns import group_codes, numeric_values, require_columns
 from alliance_stats.errors import DataError, listing
 from alliance_stats.inference.linear import DfMethod
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.mixed.residuals import ResidualStructure
+from alliance_stats.process.counts import agreeing
 from alliance_stats.process.level_estimates import estimates
 from alliance_stats.process.level_notes import model_notes
 from alliance_stats.process.parts import (
+    CONF_LEVEL,
     Part,
     check_covariates,
     check_variation,
@@ -24,6 +26,7 @@ from alliance_stats.process.parts import (
     random_bars,
     write_formula,
 )
+from alliance_stats.process.session_checks import units_that_vary
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class LevelTerms:
     residual : ResidualStructure or None
     df : str
         Degrees of freedom of the tests.
+    level : float in (0, 1)
+        Of the intervals.
     """
 
     outcome: str
@@ -50,6 +55,7 @@ class LevelTerms:
     random: Sequence[str] | None = None
     residual: ResidualStructure | None = None
     df: DfMethod = "satterthwaite"
+    level: float = CONF_LEVEL
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class LevelModel:
 def fit_levels(table: pd.DataFrame, terms: LevelTerms, levels: Mapping[str, str]) -> LevelModel:
     """Fit the parts and covariates on the complete rows."""
     check_covariates(terms.covariates, levels)
+    if "session" in terms.covariates:
+        numeric_values(table, "session")
     bars, skipped = random_bars(table, levels, terms.random)
     formula = write_formula(terms.outcome, terms.parts, terms.covariates, bars)
     groups = grouping_columns(formula)
@@ -73,12 +81,26 @@ def fit_levels(table: pd.DataFrame, terms: LevelTerms, levels: Mapping[str, str]
     needed = [*(part.column for part in terms.parts), *terms.covariates, *levels.values(), *groups, *structure]
     rows, dropped = complete_rows(table, terms.outcome, needed)
     check_variation(rows, terms.parts, levels)
+    _check_outcome(rows, terms.outcome, levels)
     fit = lmm(formula, rows, residual=terms.residual)
     _check_kept(fit, terms.parts)
-    found, tested = estimates(fit, rows, terms.parts, levels, df=terms.df)
+    found, tested = estimates(fit, rows, terms.parts, levels, df=terms.df, level=terms.level)
     units = {column: column for column in groups if column not in levels.values()}
-    notes = (*dropped, *skipped, *model_notes(fit, rows, {**levels, **units}, tested))
+    notes = (*dropped, *skipped, *model_notes(fit, rows, {**levels, **units}, tested, level=terms.level))
     return LevelModel(fit, rows, found, notes)
+
+
+def _check_outcome(rows: pd.DataFrame, outcome: str, levels: Mapping[str, str]) -> None:
+    """Raise a DataError when units with several rows have one outcome each, so that nothing is left to explain."""
+    first, unit = next(iter(levels.items()))
+    varying, several = units_that_vary(rows[outcome].to_numpy(dtype=float), group_codes(rows, unit)[0])
+    if several and not varying:
+        raise DataError.build(
+            f"'{outcome}' does not vary within {first}s ({several} of {several} with two or more rows "
+            f"{agreeing(several, 'has', 'have')} one value).",
+            hint=f"a session-level estimate needs an outcome rated in every session; with one outcome per {first} keep one row "
+            f"of each and compare {first}s with lmm().",
+        )
 
 
 def _check_kept(fit: LmmFit, parts: Sequence[Part]) -> None:

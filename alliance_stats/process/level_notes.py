@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from alliance_stats.mixed.fit import LmmFit
+from alliance_stats.process.counts import counted
 
 CAVEAT = (
     "A within-patient association is not an effect: whatever changes from session to session together with the "
@@ -14,17 +15,18 @@ CAVEAT = (
 )
 
 
-def model_notes(fit: LmmFit, rows: pd.DataFrame, levels: Mapping[str, str], tested: str) -> list[str]:
+def model_notes(fit: LmmFit, rows: pd.DataFrame, levels: Mapping[str, str], tested: str, *, level: float) -> list[str]:
     """Return the sentences on model, estimator, intervals, N per level and boundary."""
-    counts = [f"{rows[column].nunique()} {level}s" for level, column in levels.items()]
+    counts = [counted(rows[column].nunique(), name) for name, column in levels.items()]
     notes = [
         f"Model: {fit.formula}; REML.",
         *([f"Residuals: {fit.residual.structure}, {_residual_words(fit)}."] if fit.residual is not None else []),
-        f"Intervals (95%) and p values are Wald's with these degrees of freedom. {tested}",
-        f"N: {len(rows)} sessions, {', '.join(counts)}. The n of a session slope counts the rows of those whose predictor "
-        "varies from session to session.",
+        f"Intervals ({100 * level:g}%) and p values are Wald's with these degrees of freedom. {tested}",
+        f"N: {counted(len(rows), 'session')}, {', '.join(counts)}. The n of a slope counts the rows (session) or units that "
+        "carry it: without those of a patient whose predictor never changes, and without the only patient of a therapist.",
         "Errors of measurement in a predictor draw its slope towards zero, most at the session level; not corrected.",
-        "Standardised estimates are in standard deviations of predictor part and outcome at the estimate's own level.",
+        "Standardised estimates are in standard deviations of predictor part and outcome at the estimate's own level, over the "
+        "rows analysed: within, of deviations from the unit's mean (of the outcome with its trend); between, of observed means.",
     ]
     if fit.dropped:
         notes.append(f"Left out because other terms determine them: {', '.join(fit.dropped)}.")

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 
 Interval = Literal["delta", "monte_carlo"]
 Model = Literal["multilevel", "ri_clpm", "dynamic_panel"]

@@ -4,35 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import require_columns
-from alliance_stats.errors import DataError, ModelError
 from alliance_stats.inference.case_resampling import level_tree
 from alliance_stats.inference.replicates import run_replicates
-from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.mixed.lmm import lmm
+from alliance_stats.process.arguments import column_name, column_names, truth, whole_number
 from alliance_stats.process.indirect_effect import PathTask, Product, ends
 from alliance_stats.process.long_run import wald_row
-from alliance_stats.process.mediation_checks import check_order, check_roles, chosen_slopes, require_patients
+from alliance_stats.process.mediation_checks import (
+    check_roles,
+    chosen_previous,
+    chosen_slopes,
+    ordered_lags,
+    require_patients,
+)
 from alliance_stats.process.mediation_notes import interval_note, mediation_notes
 from alliance_stats.process.mediation_paths import (
     Paths,
     Slope,
     fit_stacked,
     path_sizes,
-    residual_ratio,
+    slopes_covary,
     stacked_formula,
+    weighted_fit,
 )
 from alliance_stats.process.mediation_rows import Design, Stacked, chains_of, stacked
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_options import interval_level, known_option, seed_number
+from alliance_stats.process.panel_rows import FloatArray
 from alliance_stats.process.parts import ordered_columns
+from alliance_stats.process.session_frame import session_frame
 from alliance_stats.result import Result
 
 Interval: TypeAlias = Literal["product", "monte_carlo", "bootstrap"]
+Previous: TypeAlias = Literal["mediator", "outcome"]
+MIN_DRAWS = 1000
+"""Fewer draws leave the ends of an interval to chance."""
 COMMON_LEVEL: dict[Design, str] = {"1-1-1": "session", "2-1-1": "patient"}
 
 
@@ -47,6 +56,10 @@ class Mediation(Result):
     design : {"1-1-1", "2-1-1"}
     lags : tuple of int
         Sessions between the ratings.
+    covariates : tuple of str
+        Columns in both equations, previous mediator and outcome among them.
+    level : float in (0, 1)
+        Of intervals.
     paths : Paths
         Estimates with their covariance, and the mixed model.
     data : Stacked
@@ -64,6 +77,8 @@ class Mediation(Result):
     outcome: str
     design: Design
     lags: tuple[int, ...]
+    covariates: tuple[str, ...]
+    level: float
     paths: Paths = field(repr=False)
     data: Stacked = field(repr=False)
     n_chains: int
@@ -71,13 +86,20 @@ class Mediation(Result):
     interval: Interval = "product"
     draws: FloatArray | None = field(default=None, repr=False)
 
-    def tidy(self, *, level: float = 0.95) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        lags = f"{'lag' if len(self.lags) == 1 else 'lags'} {' and '.join(map(str, self.lags))}"
+        return (
+            f"Mediation({self.predictor} -> {self.mediator} -> {self.outcome}, {self.design}, {lags}, "
+            f"{self.n_patients} patients, {self.n_chains} chains)"
+        )
+
+    def tidy(self, *, level: float | None = None) -> pd.DataFrame:
         """Return effects and paths.
 
         Parameters
         ----------
-        level : float in (0, 1)
-            Of the intervals.
+        level : float in (0, 1), optional
+            Of the intervals; that of the result if left out.
 
         Returns
         -------
@@ -93,26 +115,26 @@ class Mediation(Result):
         DataError
             If ``level`` is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise DataError.build(
-                f"level = {level} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval."
-            )
-        rows = [self._effect("indirect", level), self._effect("total", level)]
-        rows += [self._path(name, level) for name in self.paths.names if name != "cov_ab" or self._has_covariance]
-        return ordered_columns(pd.DataFrame(rows).assign(conf_level=level, n=self.n_patients))
+        wanted = self.level if level is None else interval_level(level)
+        rows = [self._effect("indirect", wanted), self._effect("total", wanted)]
+        rows += [
+            self._path(name, wanted) for name in self.paths.names if name != "cov_ab" or slopes_covary(self.paths.fit)
+        ]
+        return ordered_columns(pd.DataFrame(rows).assign(conf_level=wanted, n=self.n_patients))
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: columns, design, lags, N, kind of interval, state and formula of the fit."""
+        """Return one row: columns, design, lags, N, kind and level of intervals, state and formula of the fit."""
         fit = self.paths.fit
-        names = {"predictor": self.predictor, "mediator": self.mediator, "outcome": self.outcome}
-        size = {"n_patients": self.n_patients, "n_chains": self.n_chains, "interval": self.interval}
-        state = {
+        row: dict[str, object] = {"predictor": self.predictor, "mediator": self.mediator, "outcome": self.outcome}
+        row |= {"design": self.design, "lags": ", ".join(map(str, self.lags)), "n_patients": self.n_patients}
+        row |= {"n_chains": self.n_chains, "interval": self.interval, "conf_level": self.level}
+        row |= {
             "criterion": fit.criterion,
             "converged": fit.converged,
             "singular": fit.singular,
             "formula": fit.formula,
         }
-        return pd.DataFrame([names | {"design": self.design, "lags": ", ".join(map(str, self.lags))} | size | state])
+        return pd.DataFrame([row])
 
     def monte_carlo(self, n: int = 20_000, *, seed: int) -> Mediation:
         """Return the same estimates with intervals of indirect and total effect from draws of the paths.
@@ -131,19 +153,18 @@ class Mediation(Result):
 
         Raises
         ------
-        ModelError
-            If there are too few draws.
+        DataError, ModelError
+            If there are too few draws, or n or the seed is no whole number.
         """
-        if n < 1000:
-            raise ModelError.build(f"{n} draws are too few for the ends of an interval.", hint="use n=20000.")
-        rng = np.random.default_rng(seed)
-        draws = np.column_stack([self._product(term).draws(n, rng) for term in ("indirect", "total")])
-        return self._with("monte_carlo", draws, f"{n} draws of the estimates")
+        size, rng = whole_number(n, "n", least=MIN_DRAWS), np.random.default_rng(seed_number(seed))
+        draws = np.column_stack([self._product(term).draws(size, rng) for term in ("indirect", "total")])
+        return self._with("monte_carlo", draws, f"{size} draws of the estimates")
 
     def bootstrap(self, n: int = 1000, *, seed: int, n_jobs: int = 1, progress: bool = True) -> Mediation:
         """Return the same estimates with percentile intervals from resampled patients.
 
-        Use it when ratings or slopes are far from normal, or the fit is singular.
+        Use it when ratings or slopes are far from normal, or when a and b both differ between patients: it lets their errors go
+        together. It does not mend the interval of cov_ab of a singular fit.
 
         Parameters
         ----------
@@ -162,6 +183,8 @@ class Mediation(Result):
 
         Raises
         ------
+        DataError, ModelError
+            If n, the seed or the number of processes is no whole number.
         ConvergenceError
             If more than a fifth of the refits fail.
 
@@ -169,26 +192,17 @@ class Mediation(Result):
         -----
         The ratio of the two residual SDs is held at its estimate; everything else is estimated anew.
         """
-        tree = level_tree(self._weighted())
-        runs = run_replicates(PathTask(tree, self.design), n, seed, n_jobs=n_jobs, progress=progress)
+        shown = truth(progress, "progress")
+        drawn, own = whole_number(n, "n", least=2), seed_number(seed)
+        tree = level_tree(weighted_fit(self.paths, self.data))
+        runs = run_replicates(PathTask(tree, self.design), drawn, own, n_jobs=n_jobs, progress=shown)
         draws = runs.draws * path_sizes(self.paths.names, self.paths.unit)
         how = f"{n} samples of {self.n_patients} patients, {runs.n_failed} failed, {runs.n_singular} singular"
         return self._with("bootstrap", draws, how)
 
-    def _weighted(self) -> LmmFit:
-        """Return the model with the residual SDs' ratio as known weights."""
-        ratio = residual_ratio(self.paths)
-        weights = np.where(self.data.rows["equation"] == "mediator", 1.0, ratio**-2)
-        return lmm(self.paths.fit.formula, self.data.rows, weights=weights)
-
     def _with(self, interval: Interval, draws: FloatArray, how: str) -> Mediation:
         """Return a copy with other intervals."""
         return replace(self, interval=interval, draws=draws, notes=(*self.notes[:-1], interval_note(interval, how)))
-
-    @property
-    def _has_covariance(self) -> bool:
-        """Whether both slopes differ between patients."""
-        return bool({"mx", "ym"} <= set(self.paths.fit.design.terms[0].names))
 
     def _product(self, term: str) -> Product:
         """Return the distribution of an effect: a b, plus cov_ab, for the total effect plus c'."""
@@ -250,7 +264,9 @@ def mediation(
     design: Design,
     lags: tuple[int, ...],
     covariates: Sequence[str] = (),
+    previous: Sequence[Previous] = (),
     slopes: Sequence[Slope] | None = None,
+    level: float = 0.95,
 ) -> Mediation:
     r"""Estimate an indirect effect over sessions, with effects that differ between patients.
 
@@ -262,7 +278,7 @@ def mediation(
     Parameters
     ----------
     frame : DataFrame
-        Session table, one row per patient and session.
+        Session table, one row per patient and session. Rows without a patient id are left out.
     predictor, mediator, outcome : str
         Numeric columns. For "2-1-1" the predictor is the same in all sessions of a patient, such as the treatment (0, 1).
     design : {"1-1-1", "2-1-1"}
@@ -272,11 +288,16 @@ def mediation(
         next session and the outcome of the one after. For "2-1-1" the last alone: ``(1,)``; the predictor must be older than
         the sessions.
     covariates : sequence of str
-        Columns in both equations, of the predictor's session (for "2-1-1" the mediator's), such as ``"session"`` or the
-        outcome before. If they vary within patients they enter as deviations from the patient's mean.
+        Further columns in both equations, of the predictor's session (for "2-1-1" the mediator's), such as ``"session"``. If
+        they vary within patients they enter as deviations from the patient's mean.
+    previous : sequence of {"mediator", "outcome"}
+        Ratings that are held fixed as they were in the predictor's session, in both equations; for "2-1-1" the outcome of the
+        mediator's session alone. Without them no rating's own earlier value is in the model.
     slopes : sequence of {"a", "b", "c"} or None
         Effects that differ between patients: predictor on mediator, mediator on outcome, predictor on outcome. None: all
         that the design allows; for "2-1-1" that is the within-patient part of "b". ``()`` for none.
+    level : float in (0, 1)
+        Of all intervals.
 
     Returns
     -------
@@ -286,9 +307,10 @@ def mediation(
     Raises
     ------
     ColumnError
-        If a column is missing or not numeric.
+        If a column is missing or not numeric, or a rating column names people or sessions.
     DataError
-        If a column has two roles, raters are mixed, no patient has all three ratings at these lags, or a rating is constant.
+        If ``frame`` is no frame, an option is of a wrong type, a column has two roles, raters are mixed, a session repeats, a
+        value is infinite, no patient has all three ratings at these lags, or a rating is constant or repeated by a covariate.
     ModelError
         If the order in time is missing, an option is unknown, or the data do not identify the model.
     ConvergenceError
@@ -319,6 +341,15 @@ def mediation(
     interval. Not ruled out: causes common to mediator and outcome, and effects of the outcome back on predictor or mediator,
     which also make person means endogenous (see `reciprocal`).
 
+    If a and b both differ between patients this interval is somewhat too wide: chains of a patient overlap, so that errors of
+    the paths and of cov_ab partly cancel, which the fit takes as independent. In 700 simulated studies of 60 patients with 8
+    sessions the standard error was 5 to 30 percent too large and the 95 percent interval missed the truth in 3 percent;
+    ``bootstrap`` lets errors go together. cov_ab has the delta method's error, also if the fit is singular (see ``notes``).
+
+    What mediator and outcome were before goes with all three ratings and passes for an effect of the predictor (Maxwell & Cole,
+    2007); ``previous`` takes them into both equations. Deviations from means of few sessions bias the slopes of such ratings
+    downwards (Nickell, 1981; see `reciprocal`), so that some of the bias stays.
+
     References
     ----------
     Bauer, D. J., Preacher, K. J., & Gil, K. M. (2006). Conceptualizing and testing random indirect effects and moderated
@@ -326,6 +357,9 @@ def mediation(
 
     Kenny, D. A., Korchmaros, J. D., & Bolger, N. (2003). Lower level mediation in multilevel models. Psychological Methods, 8,
     115-128. doi:10.1037/1082-989X.8.2.115
+
+    Maxwell, S. E., & Cole, D. A. (2007). Bias in cross-sectional analyses of longitudinal mediation. Psychological Methods, 12,
+    23-44. doi:10.1037/1082-989X.12.1.23
 
     Examples
     --------
@@ -337,13 +371,15 @@ def mediation(
     >>> result.tidy()["term"].tolist()
     ['indirect', 'total', 'a', 'b', 'c_prime', 'cov_ab']
     """
-    columns = (predictor, mediator, outcome)
-    added = (covariates,) if isinstance(covariates, str) else tuple(covariates)
-    check_order(design, lags)
-    chosen = chosen_slopes(design, slopes)
-    require_columns(frame, ["patient", "session", *columns, *added], hint="rename your columns with read_sessions().")
-    check_roles(columns, added)
-    chains = chains_of(frame, columns, added, lags=lags)
+    roles = {"predictor": predictor, "mediator": mediator, "outcome": outcome}
+    columns = [column_name(value, role) for role, value in roles.items()]
+    known_option(design, "design", get_args(Design))
+    steps, chosen, wanted = ordered_lags(design, lags), chosen_slopes(design, slopes), interval_level(level)
+    given = column_names(covariates, "covariates")
+    check_roles(columns, given)
+    before = chosen_previous(design, previous)
+    added = (*given, *(roles[name] for name in before))
+    chains = chains_of(session_frame(frame), columns, added, lags=steps)
     data = stacked(chains, columns, design)
     require_patients(chains, stacked_formula(data, design, chosen))
     paths = fit_stacked(data, design, chosen)
@@ -352,10 +388,12 @@ def mediation(
         mediator=mediator,
         outcome=outcome,
         design=design,
-        lags=tuple(lags),
+        lags=steps,
+        covariates=added,
+        level=wanted,
         paths=paths,
         data=data,
         n_chains=len(chains.patient),
         n_patients=chains.n_patients,
-        notes=tuple(mediation_notes(chains, paths, columns, design=design, lags=lags, covariates=added)),
+        notes=tuple(mediation_notes(chains, paths, columns, design=design, lags=steps)),
     )

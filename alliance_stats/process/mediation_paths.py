@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from alliance_stats.errors import ModelError
 from alliance_stats.inference.covariance_parameters import covariance_parameters
 from alliance_stats.inference.information import observed_information
 from alliance_stats.mixed.fit import LmmFit
@@ -16,7 +17,7 @@ from alliance_stats.mixed.lmm import lmm
 from alliance_stats.mixed.residuals import variance_by
 from alliance_stats.mixed.termfactors import grouping_factors, term_factors
 from alliance_stats.process.mediation_rows import Design, Stacked
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 
 Slope = Literal["a", "b", "c"]
 
@@ -81,6 +82,13 @@ def fit_stacked(data: Stacked, design: Design, slopes: Sequence[str]) -> Paths:
     fit = lmm(stacked_formula(data, design, slopes), data.rows, residual=variance_by("equation"))
     names = (*TERMS[design], "cov_ab")
     terms = list(TERMS[design].values())
+    lost = [path for path, term in TERMS[design].items() if term not in fit.fixed_effects.index]
+    if lost:
+        raise ModelError.build(
+            f"Path '{lost[0]}' cannot be told from the others in {len(data.rows) // 2} chains: predictor, mediator and "
+            "covariates are perfectly collinear.",
+            hint="check that no column is another in other units or of another session, and leave out covariates.",
+        )
     size = path_sizes(names, data.unit)
     k = len(names)
     covariance = np.zeros((k, k))
@@ -104,6 +112,11 @@ def read_paths(fit: LmmFit, design: Design) -> FloatArray:
     return np.array([*fixed, _slope_covariance(fit, fit.optimum.theta, fit.sigma)])
 
 
+def slopes_covary(fit: LmmFit) -> bool:
+    """Return whether patients' a and b both differ, so that they have a covariance."""
+    return {"mx", "ym"} <= set(fit.design.terms[0].names)
+
+
 def residual_ratio(paths: Paths) -> float:
     """Return the residual SD of the outcome over that of the mediator, both in SD units of their ratings."""
     table = paths.fit.variance_components()
@@ -112,18 +125,25 @@ def residual_ratio(paths: Paths) -> float:
     return ratio if str(own["term"].iloc[0]).endswith("[outcome]") else 1.0 / ratio
 
 
+def weighted_fit(paths: Paths, data: Stacked) -> LmmFit:
+    """Return the model with the ratio of the residual SDs as known weights."""
+    ratio = residual_ratio(paths)
+    weights = np.where(data.rows["equation"] == "mediator", 1.0, ratio**-2)
+    return lmm(paths.fit.formula, data.rows, weights=weights)
+
+
 def _slope_covariance(fit: LmmFit, theta: FloatArray, sigma: float) -> float:
     """Return the covariance of patients' a and b, zero if they do not both differ between patients."""
-    names = list(fit.design.terms[0].names)
-    if not {"mx", "ym"} <= set(names):
+    if not slopes_covary(fit):
         return 0.0
+    names = list(fit.design.terms[0].names)
     factor = term_factors(fit.design, grouping_factors(fit.cross_products, fit.scaling, theta))[0]
     return float(sigma**2 * factor[names.index("mx")] @ factor[names.index("ym")])
 
 
 def _covariance_variance(fit: LmmFit) -> float:
-    """Return the sampling variance of the covariance of patients' slopes, by the delta method."""
-    if not {"mx", "ym"} <= set(fit.design.terms[0].names):
+    """Return the sampling variance of the covariance of patients' slopes, by the delta method, also at a boundary."""
+    if not slopes_covary(fit):
         return 0.0
     parameters = covariance_parameters(fit)
     uncertainty = observed_information(parameters).uncertainty

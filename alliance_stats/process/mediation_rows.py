@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.columns import group_codes, numeric_values, session_order
 from alliance_stats.errors import DataError
-from alliance_stats.process.panel_table import FloatArray, one_rater_each
+from alliance_stats.process.panel_rows import FloatArray, PanelRows, panel_rows, rows_note
 
 Design = Literal["1-1-1", "2-1-1"]
+
+COPY = 1e-10
+"""Largest share of a column's variance that is not a rating's, of columns that repeat it."""
+
+
+MIN_DEVIATIONS = 3
+"""With fewer deviations from patients' means any two columns may seem to be one."""
 
 
 @dataclass(frozen=True)
@@ -28,14 +35,17 @@ class Chains:
         Predictor, mediator, outcome.
     covariates : ndarray, shape (n, k)
         Of the predictor's session, or of the mediator's for a predictor of the patient.
-    n_rows : int
-        Rows of the session table.
+    names : tuple of str, length k
+        Of the covariates.
+    rows : str
+        The sentence on rows given, used and left out.
     """
 
     patient: npt.NDArray[np.int64]
     ratings: FloatArray
     covariates: FloatArray
-    n_rows: int
+    names: tuple[str, ...]
+    rows: str
 
     @property
     def n_patients(self) -> int:
@@ -73,6 +83,7 @@ def chains_of(
     columns : sequence of str
         Predictor, mediator, outcome.
     covariates : sequence of str
+        Among them mediator and outcome, if those of the first row of a chain are held fixed.
     lags : tuple of int
         Sessions from predictor to mediator and from mediator to outcome; the last alone if the predictor has no session.
 
@@ -83,42 +94,48 @@ def chains_of(
     DataError
         If raters are mixed, a session repeats, or no chain is complete.
     """
-    one_rater_each(frame)
-    patients, _ = group_codes(frame, "patient")
-    sessions = session_order(frame)
-    values = np.column_stack([_finite(frame, name) for name in [*columns, *covariates]])
-    place = {key: row for row, key in enumerate(zip(patients.tolist(), sessions.tolist(), strict=True)) if key[0] >= 0}
+    others = [name for name in covariates if name not in columns]
+    rows = panel_rows(frame, columns, others)
+    places = [[*columns, *others].index(name) for name in covariates]
     steps = np.cumsum([0, *lags])
     # With one lag the predictor is taken from the mediator's row: it is the same in all rows of a patient.
     steps = steps if len(lags) == 2 else np.array([0, *steps])
-    found = [
-        [place.get((patient, session + int(step)), -1) for step in steps]
-        for patient, session in zip(patients.tolist(), sessions.tolist(), strict=True)
-        if patient >= 0
-    ]
-    where = np.array(found, dtype=np.int64).reshape(-1, 3)
-    where = where[(where >= 0).all(axis=1)]
-    triples = np.column_stack([values[where[:, position], position] for position in range(3)])
-    given = values[where[:, 0], 3:]
+    where = _later_rows(rows, steps)
+    triples = np.column_stack([rows.cells[where[:, position], position] for position in range(3)])
+    given = rows.cells[where[:, 0]][:, places]
     complete = ~np.isnan(triples).any(axis=1) & ~np.isnan(given).any(axis=1)
     if not complete.any():
-        span = int(sessions.max() - sessions.min()) + 1
+        span = int(np.ptp(rows.session)) + 1 if rows.session.size else 0
         raise DataError.build(
             f"No patient has {columns[0]}, {columns[1]} and {columns[2]} at these lags ({', '.join(map(str, lags))}); session "
-            f"numbers run over {span} sessions, and {len(where)} rows have the sessions but not all ratings.",
+            f"numbers run over {span} {'session' if span == 1 else 'sessions'}, and {len(where)} rows have the sessions but "
+            "not all ratings.",
             hint="use smaller lags, and check that session numbers count 1, 2, 3, ... within the patient.",
         )
-    return Chains(patients[where[complete, 0]], triples[complete], given[complete], len(frame))
+    used = (
+        f"{int(complete.sum())} of them begin a chain with all three ratings{' and covariates' if covariates else ''}"
+    )
+    lost = int((~complete).sum())
+    reasons = [
+        (len(rows.patient) - len(where), "without the later sessions"),
+        (lost, "whose ratings in these sessions are not all known"),
+    ]
+    return Chains(
+        patient=rows.patient[where[complete, 0]],
+        ratings=triples[complete],
+        covariates=given[complete],
+        names=tuple(covariates),
+        rows=rows_note(rows, used, reasons),
+    )
 
 
-def _finite(frame: pd.DataFrame, name: str) -> FloatArray:
-    """Return a numeric column, shape (n_rows,)."""
-    values = numeric_values(frame, name)
-    if np.isinf(values).any():
-        raise DataError.build(
-            f"Column '{name}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
-        )
-    return values
+def _later_rows(rows: PanelRows, steps: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return rows that begin a chain and those of its later sessions, shape (n, 3)."""
+    pairs = list(zip(rows.patient.tolist(), rows.session.tolist(), strict=True))
+    place = {pair: row for row, pair in enumerate(pairs)}
+    found = [[place.get((patient, session + int(step)), -1) for step in steps] for patient, session in pairs]
+    where = np.array(found, dtype=np.int64).reshape(-1, 3)
+    return where[(where >= 0).all(axis=1)]
 
 
 def stacked(chains: Chains, columns: Sequence[str], design: Design) -> Stacked:
@@ -134,10 +151,11 @@ def stacked(chains: Chains, columns: Sequence[str], design: Design) -> Stacked:
     Raises
     ------
     DataError
-        If a rating does not vary where it must, or a predictor of the patient varies.
+        If a rating does not vary where it must, a predictor of the patient varies, or a covariate repeats a rating.
     """
     within = _within(chains.ratings, chains.patient)
     _check_variation(chains, within, columns, design)
+    _check_copies(chains, within, columns)
     unit = dict(zip("xmy", chains.ratings.std(axis=0), strict=True))
     x = (within if design == "1-1-1" else chains.ratings - chains.ratings.mean(axis=0))[:, 0] / unit["x"]
     m_within = within[:, 1] / unit["m"]
@@ -181,7 +199,8 @@ def _covariate_columns(chains: Chains) -> list[FloatArray]:
 def _check_variation(chains: Chains, within: FloatArray, columns: Sequence[str], design: Design) -> None:
     """Raise a DataError if a rating does not vary where it must, or varies where it must not."""
     varying = np.ptp(within, axis=0) > 1e-10 * np.abs(chains.ratings).max(axis=0)
-    sizes = f"{len(within)} chains of {chains.n_patients} patients"
+    n_patients = chains.n_patients
+    sizes = f"{len(within)} chains of {n_patients} {'patient' if n_patients == 1 else 'patients'}"
     if design == "2-1-1" and varying[0]:
         raise DataError.build(
             f"'{columns[0]}' differs between sessions of the same patient, in {sizes}.",
@@ -198,3 +217,22 @@ def _check_variation(chains: Chains, within: FloatArray, columns: Sequence[str],
         raise DataError.build(
             f"'{columns[0]}' is the same for all patients.", hint="compare patients who differ in it."
         )
+
+
+def _check_copies(chains: Chains, within: FloatArray, columns: Sequence[str]) -> None:
+    """Raise a DataError if a rating or a covariate is another rating in other units, within patients or altogether."""
+    if len(within) - chains.n_patients < MIN_DEVIATIONS:
+        return
+    names = [*columns, *chains.names]
+    inside = np.column_stack([within, _within(chains.covariates, chains.patient)])
+    together = np.column_stack([chains.ratings, chains.covariates])
+    for table, where in ((inside, "within patients"), (together - together.mean(axis=0), "altogether")):
+        squares = table.T @ table
+        for first, second in combinations(range(len(names)), 2):
+            size = squares[first, first] * squares[second, second]
+            if first < len(columns) and size > 0 and size - squares[first, second] ** 2 <= COPY * size:
+                what = "a covariate" if second >= len(columns) else "a rating of another session"
+                raise DataError.build(
+                    f"'{names[second]}', {what}, is '{names[first]}' in other units, {where} in all {len(within)} chains.",
+                    hint="leave the covariate out." if second >= len(columns) else "name three different ratings.",
+                )

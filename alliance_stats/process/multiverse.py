@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import AllianceStatsError, DataError, ModelError
+from alliance_stats.inference.linear import require_level
+from alliance_stats.process.arguments import column_name, truth, whole_number
+from alliance_stats.process.centering import require_detrend
+from alliance_stats.process.counts import counted
 from alliance_stats.process.multiverse_choices import (
     DIMENSIONS,
     Choices,
     Specification,
+    check_columns,
     defensible_choices,
     specifications,
     without_outliers,
 )
-from alliance_stats.process.outcome_fit import fit_question
+from alliance_stats.process.multiverse_notes import Estimated, Ground, multiverse_notes
+from alliance_stats.process.outcome_fit import fit_question, session_levels
 from alliance_stats.process.outcome_model import OutcomeModel, OutcomeQuestion, as_adjustments, as_model
-from alliance_stats.process.parts import ordered_columns
+from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
+from alliance_stats.process.session_checks import require_sessions_once
+from alliance_stats.process.session_frame import session_frame
 from alliance_stats.result import Result
 
 SIGNIFICANT = 0.05
@@ -108,11 +117,12 @@ class Multiverse(Result):
 
 
 def alliance_multiverse(
-    frame: pd.DataFrame,
+    frame: Any,
     *,
     question: Mapping[str, object],
     choices: Choices | None = None,
     random: Sequence[str] | OutcomeModel | None = None,
+    level: float = CONF_LEVEL,
     n_jobs: int = 1,
     progress: bool = True,
 ) -> Multiverse:
@@ -132,12 +142,14 @@ def alliance_multiverse(
     choices : mapping, optional
         Name of a choice to its options, a list or a mapping from what an option is called to the option. Names: alliance,
         outcome (columns), lag, detrend, covariates (`Adjustments` or lists of columns), centring ("sessions", "patients",
-        "reliability"), outliers ("none", "3sd", "3sd_within"), slopes (levels with random slopes). `defensible_choices()`
-        if left out.
+        "reliability"), outliers ("none", "3sd", "3sd_within"; intake stays the first rating as given), slopes (levels with
+        random slopes). `defensible_choices()` if left out.
     random : sequence of str, OutcomeModel, or None
         As for `alliance_outcome`.
+    level : float in (0, 1)
+        Of the intervals.
     n_jobs : int
-        Worker processes; results do not depend on it.
+        Worker processes, -1 for as many as there are cores; results do not depend on it.
     progress : bool
         Show a bar.
 
@@ -148,10 +160,13 @@ def alliance_multiverse(
 
     Raises
     ------
+    ColumnError
+        If the frame lacks a column that a specification names.
     DataError
-        If the question lacks something, a choice or option is unknown, or combinations are too many.
+        If the question lacks something, a choice or option is unknown or of the wrong type, ``choices`` is empty, combinations
+        are too many, or a patient and session occurs twice.
     ModelError
-        If no specification can be estimated.
+        If a level for slopes is unknown, ``level`` is not between 0 and 1, or no specification can be estimated.
 
     See Also
     --------
@@ -161,7 +176,7 @@ def alliance_multiverse(
     -----
     The set is run as given, before any result is seen; nothing is picked from it, and shares of specifications are not
     probabilities. Specifications share their data: they are no replications. One that cannot be estimated is kept in
-    ``failures`` with its reason.
+    ``failures`` with its reason; what is a slip, such as the name of a column that is not there, is an error before the run.
 
     References
     ----------
@@ -181,26 +196,49 @@ def alliance_multiverse(
     >>> curve.summary()[["level", "n_specifications", "share_same_sign"]].values.tolist()[0]
     ['session', 2, 1.0]
     """
-    base = _base(question, as_model(random))
+    _check_options(n_jobs, progress, level)
+    base = _base(question, as_model(random), level)
     planned = specifications(base, defensible_choices() if choices is None else choices)
-    found: list[pd.DataFrame] = []
+    table = session_frame(frame)
+    ground = _ground(table, planned)
+    found: list[Estimated] = []
     failures = []
-    for number, outcome in enumerate(_run(frame, planned, n_jobs, progress), 1):
+    for number, outcome in enumerate(_run(table, planned, n_jobs, progress), 1):
         labels = {name: planned[number - 1].labels[name] for name in planned[0].labels}
         if isinstance(outcome, str):
             failures.append({"model": number, **labels, "reason": outcome})
         else:
-            found.append(outcome.assign(model=number, **labels))
+            found.append(replace(outcome, table=outcome.table.assign(model=number, **labels)))
     if not found:
         raise ModelError.build(
-            f"None of {len(planned)} specifications can be estimated; the first says: {failures[0]['reason']}",
+            f"None of {counted(len(planned), 'specification')} can be estimated; the first says: {failures[0]['reason']}",
             hint="run alliance_outcome() on one of them and follow its advice.",
         )
-    return _gathered(planned, found, failures)
+    return _gathered(planned, found, failures, ground)
 
 
-def _base(question: Mapping[str, object], model: OutcomeModel) -> OutcomeQuestion:
+def _check_options(n_jobs: int, progress: bool, level: float) -> None:
+    """Raise an error for an option of the run that is of the wrong type or out of range."""
+    truth(progress, "progress")
+    require_level(level)
+    if whole_number(n_jobs, "n_jobs", least=-1) == 0:
+        raise DataError.build("n_jobs is 0.", hint="use n_jobs=1 for one process, -1 for as many as there are cores.")
+
+
+def _ground(table: pd.DataFrame, planned: Sequence[Specification]) -> Ground:
+    """Return what all specifications start from; raise where none can be right."""
+    levels, _ = session_levels(table, planned[0].question.model.levels)
+    check_columns(table, planned, levels)
+    require_sessions_once(table, levels)
+    unplaced = table[list(levels.values())].isna().any(axis=1)
+    return Ground(len(table), int(unplaced.sum()), levels)
+
+
+def _base(question: Mapping[str, object], model: OutcomeModel, level: float) -> OutcomeQuestion:
     """Return the question that holds where no choice says otherwise."""
+    hint = 'for example question={"alliance": "wai", "outcome": "ors", "lag": 1}; detrend and covariates may follow.'
+    if not isinstance(question, Mapping):
+        raise DataError.build("question is a mapping of names to values; something else was given.", hint=hint)
     known = ("alliance", "outcome", "lag", "detrend", "covariates")
     unknown = [name for name in question if name not in known]
     missing = [name for name in known[:3] if name not in question]
@@ -208,24 +246,28 @@ def _base(question: Mapping[str, object], model: OutcomeModel) -> OutcomeQuestio
         problem = (
             f"The question has no part '{unknown[0]}'." if unknown else f"The question does not say '{missing[0]}'."
         )
-        raise DataError.build(
-            problem,
-            hint='for example question={"alliance": "wai", "outcome": "ors", "lag": 1}; detrend and covariates may follow.',
-        )
-    given = dict(question)
-    covariates = given.pop("covariates", ())
-    values: dict[str, object] = {"detrend": None, **given, "model": model}
-    return OutcomeQuestion(adjustments=as_adjustments(covariates), **values)  # type: ignore[arg-type]
+        raise DataError.build(problem, hint=hint)
+    given: dict[str, Any] = {"detrend": None, "covariates": (), **question}
+    require_detrend(given["detrend"])
+    return OutcomeQuestion(
+        alliance=column_name(given["alliance"], "alliance"),
+        outcome=column_name(given["outcome"], "outcome"),
+        lag=whole_number(given["lag"], "lag", least=0),
+        detrend=given["detrend"],
+        adjustments=as_adjustments(given["covariates"]),
+        model=model,
+        level=level,
+    )
 
 
 def _run(
     frame: pd.DataFrame, planned: Sequence[Specification], n_jobs: int, progress: bool
-) -> Iterator[pd.DataFrame | str]:
+) -> Iterator[Estimated | str]:
     """Yield estimates, or why there are none, in the order of the specifications."""
     from tqdm import tqdm
 
     if n_jobs == 1:
-        done: Iterator[pd.DataFrame | str] = (_one(frame, specification) for specification in planned)
+        done: Iterator[Estimated | str] = (_one(frame, specification) for specification in planned)
     else:
         from joblib import Parallel, delayed
 
@@ -233,32 +275,37 @@ def _run(
     yield from tqdm(done, total=len(planned), desc="specifications", disable=not progress)
 
 
-def _one(frame: pd.DataFrame, specification: Specification) -> pd.DataFrame | str:
+def _one(frame: pd.DataFrame, specification: Specification) -> Estimated | str:
     """Return the levels of one specification, or why it cannot be estimated."""
     question = specification.question
     try:
-        cleaned, n_outliers = without_outliers(frame, question, specification.outliers)
-        result = fit_question(cleaned, question)
+        unit = next(iter(session_levels(frame, question.model.levels)[0].values()))
+        cleaned, n_outliers = without_outliers(frame, question, specification.outliers, unit)
+        result = fit_question(cleaned, question, given=frame)
     except AllianceStatsError as error:
         return str(error).split("\n", maxsplit=1)[0]
     table = result.by_level().drop(columns=["difference", "difference_p_value"])
     ratio = table["std_estimate"] / table["estimate"]
-    return table.assign(
+    levels = table.assign(
         outcome=question.outcome,
         std_conf_low=table["conf_low"] * ratio,
         std_conf_high=table["conf_high"] * ratio,
         n_outliers=n_outliers,
         singular=result.fit.singular,
     )
+    return Estimated(levels, len(result.frame), result.notes)
 
 
 def _gathered(
-    planned: Sequence[Specification], found: Sequence[pd.DataFrame], failures: Sequence[dict[str, object]]
+    planned: Sequence[Specification],
+    found: Sequence[Estimated],
+    failures: Sequence[dict[str, object]],
+    ground: Ground,
 ) -> Multiverse:
     """Return the result of all specifications."""
     named = [name for name in DIMENSIONS if name in planned[0].labels]
     differ = tuple(name for name in named if len({own.labels[name] for own in planned}) > 1)
-    table = ordered_columns(pd.concat(found, ignore_index=True))
+    table = ordered_columns(pd.concat([one.table for one in found], ignore_index=True))
     counts = [name for name in table if str(name).startswith("n_")]
     last = [*counts, "singular", *(name for name in named if name != "outcome")]
     return Multiverse(
@@ -268,21 +315,5 @@ def _gathered(
         estimates=table[[*(name for name in table if name not in last), *last]],
         failures=pd.DataFrame(failures, columns=["model", *named, "reason"]),
         n_specifications=len(planned),
-        notes=_notes(planned, differ, len(failures)),
+        notes=multiverse_notes(planned, found, differ, ground),
     )
-
-
-def _notes(planned: Sequence[Specification], differ: Sequence[str], n_failed: int) -> tuple[str, ...]:
-    """Return what a reader must know of the set."""
-    options = "; ".join(f"{name}: {', '.join(dict.fromkeys(own.labels[name] for own in planned))}" for name in differ)
-    notes = [
-        f"{len(planned)} specifications: all combinations of {options or 'one option each'}.",
-        "The set was given before any result was seen and all of it is reported; no specification was picked by its p value.",
-        "Specifications share their data: they are no replications, and shares of them are not probabilities.",
-        "Options with other covariates or lags answer slightly different questions.",
-    ]
-    if {"alliance", "outcome"} & set(differ):
-        notes.append("Alliance or outcome differ, so medians and ranges are of standardised slopes.")
-    if n_failed:
-        notes.append(f"{n_failed} specifications could not be estimated; ``failures`` says why.")
-    return tuple(notes)

@@ -10,10 +10,13 @@ from typing import Any, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import numeric_values
+from alliance_stats.columns import numeric_values, require_columns
 from alliance_stats.errors import DataError, ModelError, unknown_name
-from alliance_stats.process.centering import Detrend, Weights
-from alliance_stats.process.outcome_model import Adjustments, OutcomeQuestion
+from alliance_stats.process.arguments import column_name, column_names, whole_number
+from alliance_stats.process.centering import Weights, require_detrend
+from alliance_stats.process.choice import choice
+from alliance_stats.process.outcome_model import Adjustments, OutcomeModel, OutcomeQuestion
+from alliance_stats.process.session_checks import require_finite, require_one_rater
 
 Choices: TypeAlias = Mapping[str, "Sequence[Any] | Mapping[str, Any]"]
 """Name of a choice to its options: a list, or a mapping from what an option is called to the option."""
@@ -79,6 +82,12 @@ def specifications(base: OutcomeQuestion, choices: Choices) -> list[Specificatio
     DataError
         If a choice or an option is unknown or named twice, or the combinations are too many.
     """
+    if not isinstance(choices, Mapping) or not choices:
+        what = "names no choice" if isinstance(choices, Mapping | Sequence) and not choices else "is no mapping"
+        raise DataError.build(
+            f"choices {what}, so that there is nothing to vary.",
+            hint='leave choices= out for those of defensible_choices(), or pass for example {"detrend": [None, "linear"]}.',
+        )
     unknown = [name for name in choices if name not in DIMENSIONS]
     if unknown:
         raise unknown_name(DataError, "choice", str(unknown[0]), DIMENSIONS)
@@ -99,19 +108,48 @@ def specifications(base: OutcomeQuestion, choices: Choices) -> list[Specificatio
     return found
 
 
-def without_outliers(frame: pd.DataFrame, question: OutcomeQuestion, rule: str) -> tuple[pd.DataFrame, int]:
-    """Return the frame with the ratings that a rule calls outliers set to missing, and how many these are."""
+def check_columns(frame: pd.DataFrame, planned: Sequence[Specification], levels: Mapping[str, str]) -> None:
+    """Raise an error when a specification names a column or a level that cannot be used: a slip, not a result."""
+    ratings: dict[str, None] = {}
+    others: list[str] = []
+    for own in planned:
+        question = own.question
+        ratings |= {question.alliance: None, question.outcome: None}
+        others += [*question.adjustments.columns, *(bar for bar in question.model.random or () if "|" not in bar)]
+    require_columns(frame, [*ratings, *others])
+    for name in ratings:
+        require_finite(numeric_values(frame, name), name)
+        require_one_rater(frame, name, levels)
+    for slopes in {own.question.model.slopes: own.question.model for own in planned}.values():
+        slopes.bars("session part", levels)
+
+
+def without_outliers(frame: pd.DataFrame, question: OutcomeQuestion, rule: str, unit: str) -> tuple[pd.DataFrame, int]:
+    """Return the frame with the ratings that a rule calls outliers set to missing, and how many these are.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    question : OutcomeQuestion
+    rule : str
+        A key of `OUTLIERS`.
+    unit : str
+        Column of patients.
+    """
     if rule == "none":
         return frame, 0
     changed, count = {}, 0
     for name in (question.alliance, question.outcome):
         values = numeric_values(frame, name)
+        if np.isfinite(values).sum() < 2:
+            continue
         deviation, spread = values - np.nanmean(values), np.nanstd(values, ddof=1)
         if rule == "3sd_within":
-            unit = frame["patient"]
-            deviation = values - pd.Series(values).groupby(unit.to_numpy()).transform("mean").to_numpy()
+            codes = pd.factorize(frame[unit])[0]
+            means = pd.Series(values).where(codes >= 0).groupby(codes).transform("mean").to_numpy()
+            deviation = values - means
             known = ~np.isnan(deviation)
-            spread = np.sqrt(np.sum(deviation[known] ** 2) / max(int(known.sum()) - unit[known].nunique(), 1))
+            spread = np.sqrt(np.sum(deviation[known] ** 2) / max(int(known.sum()) - len(np.unique(codes[known])), 1))
         far = np.abs(deviation) > 3.0 * spread
         changed[name] = np.where(far, np.nan, values)
         count += int(far.sum())
@@ -141,12 +179,23 @@ def _called(option: Any) -> str:
 
 def _check_option(name: str, option: Any) -> None:
     """Raise for an option that is not known; columns and lags are checked with the data."""
-    known = {"detrend": (None, *get_args(Detrend)), "centring": get_args(Weights), "outliers": tuple(OUTLIERS)}
-    if name in known and option not in known[name]:
-        raise unknown_name(DataError, f"option of {name}", str(option), [str(value) for value in known[name]])
-    if name == "covariates" and not isinstance(option, Adjustments | list | tuple):
+    if name in ("alliance", "outcome"):
+        column_name(option, name)
+    elif name == "lag":
+        whole_number(option, "lag", least=0)
+    elif name == "detrend":
+        require_detrend(option)
+    elif name in ("centring", "outliers"):
+        kind = "way of centring" if name == "centring" else "rule for outliers"
+        choice(option, name, get_args(Weights) if name == "centring" else tuple(OUTLIERS), kind=kind)
+    elif name == "slopes":
+        OutcomeModel(slopes=option)
+    elif isinstance(option, list | tuple):
+        column_names(option, "covariates", required=True)
+    elif not isinstance(option, Adjustments):
         raise DataError.build(
-            f"An option of covariates is a {type(option).__name__}.", hint="pass Adjustments(...) or a list of columns."
+            f"An option of covariates is of type {type(option).__name__}.",
+            hint="pass Adjustments(...) or a list of columns.",
         )
 
 

@@ -11,12 +11,15 @@ import pandas as pd
 from alliance_stats.columns import group_codes, nested_within, require_columns, session_order
 from alliance_stats.errors import DataError
 from alliance_stats.process.adjustment_columns import add_adjustments
+from alliance_stats.process.centering import Levels
+from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.level_estimates import tested_sums
 from alliance_stats.process.level_model import LevelModel, LevelTerms, fit_levels
 from alliance_stats.process.level_notes import estimand_notes
 from alliance_stats.process.outcome_model import OutcomeQuestion
 from alliance_stats.process.outcome_result import AllianceOutcome
 from alliance_stats.process.parts import Part, check_roles, choose_levels, parts_of, split_columns
+from alliance_stats.process.session_checks import require_one_rater, require_sessions_once
 
 DYNAMIC_PANEL = (
     "The outcome before stands beside person means (a dynamic panel): its slope is biased downwards, about in "
@@ -25,8 +28,18 @@ DYNAMIC_PANEL = (
 )
 
 
-def fit_question(frame: pd.DataFrame, question: OutcomeQuestion) -> AllianceOutcome:
+def fit_question(
+    frame: pd.DataFrame, question: OutcomeQuestion, *, given: pd.DataFrame | None = None
+) -> AllianceOutcome:
     """Return the slopes of one alliance on one outcome.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        What `session_frame` returns.
+    question : OutcomeQuestion
+    given : DataFrame or None
+        The same rows with the ratings that were taken out of ``frame``.
 
     Raises
     ------
@@ -35,17 +48,17 @@ def fit_question(frame: pd.DataFrame, question: OutcomeQuestion) -> AllianceOutc
     """
     alliance, outcome, lag = question.alliance, question.outcome, question.lag
     model, adjustments = question.model, question.adjustments
-    check_roles(outcome, (alliance,), adjustments.columns)
-    require_columns(frame, ["patient", "session"], hint="rename your columns with read_sessions().")
-    require_columns(frame, [alliance, outcome, *adjustments.columns])
-    _check_raters(frame, alliance)
-    levels, level_notes = choose_levels(frame, model.levels)
-    _check_one_therapist_each(frame, levels)
+    levels, level_notes = _checked_levels(frame, question)
     with_before = bool(lag) and adjustments.previous_outcome
-    split = (alliance, outcome) if with_before else (alliance,)
-    table, centring = split_columns(frame, split, levels, lag=lag, detrend=question.detrend, weights=model.weights)
+    table, centring = split_columns(
+        frame, (alliance,), levels, lag=lag, detrend=question.detrend, weights=model.weights
+    )
+    if with_before:
+        table, own_centring = _split_before(table, question, levels)
+        centring += own_centring
     first = next(iter(levels.values()))
-    adjusted = add_adjustments(table, outcome, first, lag=lag, adjustments=adjustments)
+    before_removal = frame if given is None else given
+    adjusted = add_adjustments(table, outcome, first, lag=lag, adjustments=adjustments, given=before_removal)
     parts = parts_of(alliance, levels, lag)
     before = [Part(f"{outcome}_session_lag{lag}", outcome, "session")] if with_before else []
     terms = LevelTerms(
@@ -55,6 +68,7 @@ def fit_question(frame: pd.DataFrame, question: OutcomeQuestion) -> AllianceOutc
         random=model.bars(parts[0].column, levels),
         residual=model.residual,
         df=model.df,
+        level=question.level,
     )
     fitted = fit_levels(adjusted.table, terms, levels)
     notes = [*_thin_notes(frame, fitted, question), *_question_notes(question, levels), *level_notes, *centring]
@@ -66,6 +80,7 @@ def fit_question(frame: pd.DataFrame, question: OutcomeQuestion) -> AllianceOutc
         detrend=question.detrend,
         adjustments=adjustments,
         model=model,
+        level=question.level,
         fit=fitted.fit,
         frame=fitted.rows,
         estimates=_with_contextual(fitted, parts, question).assign(model=question.label, outcome=outcome),
@@ -73,18 +88,37 @@ def fit_question(frame: pd.DataFrame, question: OutcomeQuestion) -> AllianceOutc
     )
 
 
-def _check_raters(frame: pd.DataFrame, alliance: str) -> None:
-    """Raise a DataError when the alliance is rated by several raters in one column."""
-    if "rater" not in frame.columns:
-        return
-    rated = frame.loc[frame[alliance].notna(), "rater"]
-    if rated.nunique() > 1:
-        counts = ", ".join(str(count) for count in sorted(rated.value_counts(), reverse=True)[:5])
-        raise DataError.build(
-            f"'{alliance}' mixes the ratings of {rated.nunique()} raters (column 'rater', {counts} rows): a difference between "
-            "sessions would be one between raters.",
-            hint='keep one rater, for example frame[frame["rater"] == "patient"], or give each rater a column with to_wide().',
-        )
+def _split_before(
+    table: pd.DataFrame, question: OutcomeQuestion, levels: Mapping[str, str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with the deviations of the outcome before from the patient's observed mean, and notes.
+
+    A line through the outcomes would hold the outcome to be explained, and a mean drawn in would leave differences between
+    patients in the deviation; both would spread to the slopes of the alliance.
+    """
+    weights = "sessions" if question.model.weights == "reliability" else question.model.weights
+    return split_columns(table, (question.outcome,), levels, lag=question.lag, weights=weights)
+
+
+def _checked_levels(frame: pd.DataFrame, question: OutcomeQuestion) -> tuple[dict[str, str], list[str]]:
+    """Return level name to column and notes, for a frame that can answer the question; raise if it cannot."""
+    alliance, outcome, columns = question.alliance, question.outcome, question.adjustments.columns
+    check_roles(outcome, (alliance,), columns)
+    levels, notes = session_levels(frame, question.model.levels)
+    require_columns(frame, [alliance, outcome, *columns])
+    require_one_rater(frame, alliance, levels)
+    require_one_rater(frame, outcome, levels)
+    require_sessions_once(frame, levels)
+    _check_one_therapist_each(frame, levels)
+    return levels, notes
+
+
+def session_levels(frame: pd.DataFrame, levels: Levels | None) -> tuple[dict[str, str], list[str]]:
+    """Return level name to column and notes, for a frame whose sessions have whole numbers; raise if they have none."""
+    needed = ["patient", "session"] if levels is None else ["session"]
+    require_columns(frame, needed, hint="rename your columns with read_sessions().")
+    session_order(frame)
+    return choose_levels(frame, levels)
 
 
 def _check_one_therapist_each(frame: pd.DataFrame, levels: Mapping[str, str]) -> None:
@@ -96,8 +130,8 @@ def _check_one_therapist_each(frame: pd.DataFrame, levels: Mapping[str, str]) ->
         pairs = frame[[patient, therapist]].dropna().drop_duplicates()
         several = int((pairs[patient].value_counts() > 1).sum())
         raise DataError.build(
-            f"{several} patients belong to more than one therapist, so that a patient part and a therapist part cannot "
-            "be told apart.",
+            f"{counted(several, 'patient')} {agreeing(several, 'belongs', 'belong')} to more than one therapist, so that a "
+            "patient part and a therapist part cannot be told apart.",
             hint='for the patient part alone pass frame.drop(columns="therapist"), or units = ["patient"] in a column map; '
             'for pairs use level_effects(..., levels=("dyad",)).',
         )
@@ -109,8 +143,9 @@ def _thin_notes(frame: pd.DataFrame, fitted: LevelModel, question: OutcomeQuesti
     if 2 * used >= rated:
         return []
     return [
-        f"Few rows carry these estimates: {used} of {rated} sessions with an outcome have what is needed {question.lag} "
-        "session(s) before. They may differ from the others."
+        f"Few rows carry these estimates: {used} of {counted(rated, 'session')} with an outcome "
+        f"{agreeing(used, 'has', 'have')} what is needed {counted(question.lag, 'session')} before. They may differ from the "
+        "others."
     ]
 
 
@@ -121,8 +156,10 @@ def _order_notes(frame: pd.DataFrame, unit: str) -> list[str]:
     turned = (np.diff(codes[order]) == 0) & (np.diff(times[order]) < 0)
     if not turned.any():
         return []
+    count = int(turned.sum())
     return [
-        f"{int(turned.sum())} rows stand after a later session of their patient; rows are matched by session number."
+        f"{counted(count, 'row')} {agreeing(count, 'stands', 'stand')} after a later session of their patient; rows are matched "
+        "by session number."
     ]
 
 
@@ -130,7 +167,10 @@ def _with_contextual(fitted: LevelModel, parts: Sequence[Part], question: Outcom
     """Return the estimates with the difference of each level's slope from the level below, after the parts."""
     pairs = list(pairwise(parts))
     tested, _ = tested_sums(
-        fitted.fit, [{outer.column: 1.0, inner.column: -1.0} for inner, outer in pairs], df=question.model.df
+        fitted.fit,
+        [{outer.column: 1.0, inner.column: -1.0} for inner, outer in pairs],
+        df=question.model.df,
+        level=question.level,
     )
     records = [
         {"predictor": outer.predictor, "term": f"{outer.column} - {inner.column}", "level": "contextual"}
@@ -149,7 +189,7 @@ def _question_notes(question: OutcomeQuestion, levels: Mapping[str, str]) -> lis
     if question.lag and question.adjustments.previous_outcome:
         notes += [
             "The outcome of the session the alliance is taken from is a covariate, as deviation from the patient's "
-            f"mean{session}.",
+            f"observed mean{_before_only(question)}{session}.",
             DYNAMIC_PANEL,
         ]
     elif question.lag:
@@ -161,8 +201,19 @@ def _question_notes(question: OutcomeQuestion, levels: Mapping[str, str]) -> lis
             "Lag 0: alliance and outcome are of the same session, without the outcome before; either may lead."
         )
     curve = {"linear": "line", "quadratic": "parabola", None: ""}[question.detrend]
-    taken = f"Session parts are deviations from each patient's own {curve} over sessions"
-    kept = "Session parts hold each patient's own trend over sessions"
+    taken = f"Session parts of the alliance are deviations from each patient's own {curve} over sessions"
+    kept = "Session parts of the alliance hold each patient's own trend over sessions"
     notes.append(f"{taken if question.detrend else kept}; detrending changes the estimates, so report both.")
     notes.append("Patient means are taken over all sessions, also those after the outcome.")
     return notes
+
+
+def _before_only(question: OutcomeQuestion) -> str:
+    """Return that what is asked for the alliance is not done to the outcome before, or an empty string."""
+    options = ["detrend"] if question.detrend else []
+    options += ["weights='reliability'"] if question.model.weights == "reliability" else []
+    return (
+        f" ({' and '.join(options)} {agreeing(len(options), 'applies', 'apply')} to the alliance only)"
+        if options
+        else ""
+    )

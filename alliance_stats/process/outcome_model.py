@@ -6,14 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from alliance_stats.errors import DataError, ModelError, unknown_name
+from alliance_stats.errors import ModelError, unknown_name
 from alliance_stats.inference.linear import DF_METHODS, DfMethod
 from alliance_stats.mixed.residuals import ResidualStructure
+from alliance_stats.process.arguments import column_names, truth
 from alliance_stats.process.centering import Detrend, Levels, Weights
-from alliance_stats.process.parts import quoted
+from alliance_stats.process.choice import choice
+from alliance_stats.process.optional_choice import require_known
+from alliance_stats.process.parts import CONF_LEVEL, quoted
 
 Time = Literal["linear", "quadratic", "log", "none"]
 PriorChange = Literal["since_intake", "last_step"]
+
+TREND_WORDS: Mapping[str | None, str] = {
+    None: "not detrended",
+    "linear": "detrended",
+    "quadratic": "parabola taken out",
+}
+"""What was done about trends, in the name of a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,21 +37,21 @@ class Adjustments:
     columns : sequence of str
         Columns that enter as they are.
     previous_outcome : bool
-        The outcome of the session the alliance is taken from, as deviation from the patient's mean. With ``lag=0`` there is
-        none.
+        The outcome of the session the alliance is taken from, as deviation from the patient's observed mean, whatever is done
+        to the alliance. With ``lag=0`` there is none.
     time : {"linear", "quadratic", "log", "none"}
         Change over session numbers: a line, a parabola, the natural logarithm of the session number (which must be 1 or
         more), or nothing.
     intake : bool
         The patient's first rated outcome. Sessions up to that one are left out, as it cannot predict itself.
     prior_change : {"since_intake", "last_step"} or None
-        Change of the outcome up to the session the alliance is taken from: since the patient's first rated outcome, or since
-        the session before. It enters as it is, in outcome points.
+        Change of the outcome up to the session the alliance is taken from, with ``lag=0`` up to the session before that: since
+        the patient's first rated outcome, or over the last step between sessions. It enters as it is, in outcome points.
 
     Raises
     ------
     DataError
-        If an option is unknown.
+        If an option is unknown or of the wrong type.
 
     Notes
     -----
@@ -63,12 +73,11 @@ class Adjustments:
     prior_change: PriorChange | None = None
 
     def __post_init__(self) -> None:
-        columns = (self.columns,) if isinstance(self.columns, str) else tuple(dict.fromkeys(self.columns))
-        object.__setattr__(self, "columns", columns)
-        if self.time not in get_args(Time):
-            raise unknown_name(DataError, "time option", str(self.time), get_args(Time))
-        if self.prior_change is not None and self.prior_change not in get_args(PriorChange):
-            raise unknown_name(DataError, "prior change", str(self.prior_change), [*get_args(PriorChange), "None"])
+        object.__setattr__(self, "columns", column_names(self.columns, "columns"))
+        truth(self.previous_outcome, "previous_outcome")
+        truth(self.intake, "intake")
+        choice(self.time, "time", get_args(Time), kind="time option")
+        require_known(self.prior_change, "prior_change", get_args(PriorChange), kind="prior change")
 
     def __str__(self) -> str:
         named = [*self.columns, *(["outcome before"] if self.previous_outcome else [])]
@@ -96,14 +105,14 @@ class OutcomeModel:
     df : {"satterthwaite", "kenward_roger", "between_within", "normal"}
         Degrees of freedom of tests and intervals.
     weights : {"sessions", "patients", "reliability"}
-        How means count, as in `within_between`.
+        How the means of the alliance count, as in `within_between`.
     levels : sequence of str, mapping of str to str, or None
         As in `within_between`; None for ``patient``, and ``therapist`` where the frame has two or more.
 
     Raises
     ------
-    ModelError
-        If an option is unknown or does not go with another.
+    ModelError, DataError
+        If an option is unknown, of the wrong type, or does not go with another.
 
     Examples
     --------
@@ -119,14 +128,17 @@ class OutcomeModel:
     levels: Levels | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "slopes", (self.slopes,) if isinstance(self.slopes, str) else tuple(self.slopes))
+        if self.slopes is None:
+            raise ModelError.build("slopes is None.", hint="pass slopes=() for random intercepts alone.")
+        object.__setattr__(self, "slopes", column_names(self.slopes, "slopes"))
         if self.random is not None:
-            object.__setattr__(self, "random", (self.random,) if isinstance(self.random, str) else tuple(self.random))
-        if self.df not in DF_METHODS:
-            raise unknown_name(ModelError, "df method", str(self.df), DF_METHODS)
+            object.__setattr__(self, "random", column_names(self.random, "random"))
+        if not isinstance(self.df, str) or self.df not in DF_METHODS:
+            shown = self.df if isinstance(self.df, str) else type(self.df).__name__
+            raise unknown_name(ModelError, "df method", shown, DF_METHODS)
         if self.residual is not None and not isinstance(self.residual, ResidualStructure):
             raise ModelError.build(
-                f"residual= is a {type(self.residual).__name__}.",
+                f"residual= takes a structure of residuals, not a value of type {type(self.residual).__name__}.",
                 hint='for example residual=ar1("session", by="patient").',
             )
 
@@ -155,23 +167,19 @@ class OutcomeQuestion:
     detrend: Detrend | None
     adjustments: Adjustments
     model: OutcomeModel
+    level: float = CONF_LEVEL
 
     @property
     def label(self) -> str:
         """Name of the model in a table of several."""
-        trend = (
-            "not detrended"
-            if self.detrend is None
-            else "detrended"
-            if self.detrend == "linear"
-            else "parabola taken out"
-        )
-        return f"{self.outcome}, {self.alliance} lag {self.lag}, {trend}"
+        return f"{self.outcome}, {self.alliance} lag {self.lag}, {TREND_WORDS[self.detrend]}"
 
 
 def as_adjustments(covariates: Sequence[str] | Adjustments) -> Adjustments:
     """Return adjustments for a list of columns."""
-    return covariates if isinstance(covariates, Adjustments) else Adjustments(columns=covariates)
+    if isinstance(covariates, Adjustments):
+        return covariates
+    return Adjustments(columns=column_names(covariates, "covariates"))
 
 
 def as_model(random: Sequence[str] | OutcomeModel | None) -> OutcomeModel:

@@ -13,9 +13,11 @@ import pandas as pd
 from alliance_stats.errors import DataError, ModelError, unknown_name
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.process.centering import Detrend
+from alliance_stats.process.counts import counted
 from alliance_stats.process.level_estimates import carriers
-from alliance_stats.process.outcome_model import Adjustments, OutcomeModel
-from alliance_stats.process.parts import Part, ordered_columns, parts_of
+from alliance_stats.process.level_words import sizes_text, slopes_text
+from alliance_stats.process.outcome_model import TREND_WORDS, Adjustments, OutcomeModel
+from alliance_stats.process.parts import CONF_LEVEL, Part, ordered_columns, parts_of
 from alliance_stats.result import Result
 
 
@@ -32,17 +34,20 @@ class AllianceOutcome(Result):
     lag : int
         In sessions, from alliance to outcome.
     detrend : {"linear", "quadratic"} or None
-        Whether the patient's own line or parabola was taken out of the session parts.
+        Whether the patient's own line or parabola was taken out of the alliance's session part.
     adjustments : Adjustments
         What the slopes are adjusted for.
     model : OutcomeModel
         Random part, residuals, means and df method.
+    level : float in (0, 1)
+        Of the intervals.
     fit : LmmFit
         The mixed model.
     estimates : DataFrame
         What ``tidy()`` returns.
     frame : DataFrame
-        The rows analysed, with the parts as columns; one row per patient and session.
+        The rows analysed, with the parts as columns; one row per patient and session, the index its position in the frame
+        given.
     notes : tuple of str
         Estimand, centring, lag, model, bias, rows left out and why, N per level.
     """
@@ -54,9 +59,19 @@ class AllianceOutcome(Result):
     detrend: Detrend | None
     adjustments: Adjustments = field(default_factory=Adjustments)
     model: OutcomeModel = field(default_factory=OutcomeModel)
+    level: float = CONF_LEVEL
     fit: LmmFit = field(repr=False)
     frame: pd.DataFrame = field(repr=False)
     estimates: pd.DataFrame = field(repr=False)
+
+    def __repr__(self) -> str:
+        return "\n".join(
+            [
+                f"AllianceOutcome: {self.outcome} on {self.alliance}, lag {self.lag}, {TREND_WORDS[self.detrend]}",
+                sizes_text(self.frame, self.levels),
+                *slopes_text(self.by_level()),
+            ]
+        )
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -77,8 +92,10 @@ class AllianceOutcome(Result):
             One row per fixed effect, the parts of the alliance first, and one row per contextual difference (slope at a
             level minus slope at the level below): model, outcome, predictor, term, level ("session", "patient",
             "therapist", "contextual" or "covariate"), estimate (outcome points per alliance point), std_error, df,
-            statistic (t), p_value, conf_low, conf_high, conf_level, n (rows or units that carry the estimate),
-            std_estimate (standard deviations, both at the estimate's own level).
+            statistic (t), p_value, conf_low, conf_high, conf_level, n (rows or units that carry the estimate, as
+            in `by_level`; all rows for a covariate), std_estimate: the estimate times the SD of the part over that of the
+            outcome, both over the rows analysed and at the estimate's own level. Within patients the SDs are of deviations
+            from the mean there, the outcome not detrended; between, of observed means, each unit counted once.
         """
         return ordered_columns(self.estimates)
 
@@ -91,7 +108,8 @@ class AllianceOutcome(Result):
             One row per level, the session first: predictor, level, estimate, std_error, df, p_value, conf_low, conf_high,
             conf_level (all raw), std_estimate, difference (from the slope of the level below; missing for the session),
             difference_p_value, n_sessions, n_patients, n_therapists (and so on) that carry the estimate: for the session
-            slope those of patients whose alliance varies, for the patient slope those of therapists with two or more.
+            slope those of patients whose alliance ever differs from their mean, for the patient slope those of therapists
+            whose patients' means differ. Means are of all ratings, so that one analysed row or patient may carry a slope.
         """
         rows = {str(row["term"]): row for row in self.estimates.to_dict("records")}
         records: list[dict[str, Any]] = []
@@ -199,6 +217,13 @@ class AllianceOutcomes(Result):
     """
 
     results: tuple[AllianceOutcome, ...] = field(repr=False)
+
+    def __repr__(self) -> str:
+        lines = [f"AllianceOutcomes: {counted(len(self.results), 'model')}"]
+        for place, result in enumerate(self.results, 1):
+            model = f"{result.outcome} on {result.alliance}, lag {result.lag}, {TREND_WORDS[result.detrend]}"
+            lines += [f"({place}) {model}: {sizes_text(result.frame, result.levels)}", *slopes_text(result.by_level())]
+        return "\n".join(lines)
 
     def tidy(self) -> pd.DataFrame:
         """Return the estimates of all models, one below the other; ``model`` names outcome, alliance, lag and trend."""

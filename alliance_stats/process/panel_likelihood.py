@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 from alliance_stats.scales.gaussian_blocks import Evaluation, Maximum, maximise, symmetric_basis
 
 

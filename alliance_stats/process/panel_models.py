@@ -12,7 +12,8 @@ from alliance_stats.errors import ModelError
 from alliance_stats.process.cross_lagged import cross_lagged_model
 from alliance_stats.process.dynamic_panel import dynamic_panel_columns, dynamic_panel_model
 from alliance_stats.process.long_run import LaggedEffects, Model
-from alliance_stats.process.panel_table import FloatArray, PanelTable
+from alliance_stats.process.panel_rows import FloatArray
+from alliance_stats.process.panel_table import PanelTable
 from alliance_stats.process.path_fit import PathFit, Ratings, fit_paths, maximum_log_likelihood, scaled_ratings
 from alliance_stats.process.path_model import PathModel
 

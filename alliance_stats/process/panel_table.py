@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.columns import (
-    group_codes,
-    numeric_values,
-    one_column,
-    require_columns,
-    require_unique_sessions,
-    session_order,
-)
 from alliance_stats.errors import ColumnError, DataError, ModelError
-
-FloatArray = npt.NDArray[np.float64]
+from alliance_stats.process.arguments import whole_number
+from alliance_stats.process.panel_rows import FloatArray, PanelRows, panel_rows, patients_with, rows_note
+from alliance_stats.process.session_series import LONGEST
 
 MIN_WAVES = 3
 """With two sessions a stable difference between patients and an autoregression cannot be told apart."""
 
 REACHED = 0.5
 """Share of the patients that must have a rating of a session for it to be used by default."""
+
+COLLINEAR = 1e-10
+"""Largest share of one rating's variance within patients that is not the other's, of ratings that are one rating."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +36,15 @@ class PanelTable:
         Session numbers of the waves, without gaps.
     n_left_out : int
         Patients without a rating in these sessions.
+    rows : str
+        The sentence on rows given, used and left out.
     """
 
     first: FloatArray
     second: FloatArray
     sessions: tuple[int, ...]
     n_left_out: int
+    rows: str = field(default="", repr=False)
 
     @property
     def n_patients(self) -> int:
@@ -94,76 +94,68 @@ def panel_table(frame: pd.DataFrame, first: str, second: str, waves: int | None)
     ModelError
         If ``waves`` is no whole number of three or more.
     """
-    require_columns(frame, ["patient", "session", first, second], hint="rename your columns with read_sessions().")
     if first == second:
         raise ColumnError.build(f"'{first}' is named twice.", hint="pass two different rating columns.")
     _check_waves(waves)
-    one_rater_each(frame)
-    codes, n_patients = group_codes(frame, "patient")
-    numbers = session_order(frame)
-    values = np.column_stack([_ratings(frame, name) for name in (first, second)])
-    rated = (codes >= 0) & ~np.isnan(values).all(axis=1)
+    rows = panel_rows(frame, [first, second])
+    rated = np.asarray(~np.isnan(rows.cells).all(axis=1))
     if not rated.any():
         raise DataError.build(
             f"No row has a patient and a rating of '{first}' or '{second}'.",
             hint="check how missing values are marked.",
         )
-    start, count = _window(codes[rated], numbers[rated], waves)
-    kept = rated & (numbers < start + count)
-    table = np.full((2, n_patients, count), np.nan)
-    table[:, codes[kept], numbers[kept] - start] = values[kept].T
+    start, count = _window(rows, rated, waves)
+    kept = rated & (rows.session < start + count)
+    table = np.full((2, rows.n_patients, count), np.nan)
+    table[:, rows.patient[kept], rows.session[kept] - start] = rows.cells[kept].T
     present = ~np.isnan(table).all(axis=(0, 2))
-    n_rated = len(np.unique(codes[codes >= 0]))
     sessions = tuple(int(start + wave) for wave in range(count))
-    panel = PanelTable(table[0, present], table[1, present], sessions, n_rated - int(present.sum()))
+    counts = [
+        (int((~rated).sum()), f"with neither {first} nor {second}"),
+        (int((rated & ~kept).sum()), f"of later sessions than {sessions[-1]}"),
+    ]
+    panel = PanelTable(
+        first=table[0, present],
+        second=table[1, present],
+        sessions=sessions,
+        n_left_out=rows.n_patients - int(present.sum()),
+        rows=rows_note(rows, f"{int(kept.sum())} used", counts),
+    )
     for name, ratings in ((first, panel.first), (second, panel.second)):
         _check_ratings(name, ratings, sessions)
+    _check_two_ratings(panel, (first, second))
     return panel
 
 
-def one_rater_each(frame: pd.DataFrame) -> None:
-    """Raise a DataError if several raters stand in one column, or a patient has two rows of one session."""
-    if "rater" in frame.columns:
-        raters = one_column(frame, "rater").nunique()
-        if raters > 1:
-            raise DataError.build(
-                f"Column 'rater' has {raters} raters: their ratings stand mixed in one column.",
-                hint="keep one of them, for example frame[frame['rater'] == 'patient'], or spread raters over columns with "
-                "to_wide().",
-            )
-    require_unique_sessions(frame, ["patient", "session"])
-
-
-def _check_waves(waves: int | None) -> None:
-    """Raise a ModelError for a number of sessions that cannot be used."""
+def _check_waves(waves: object) -> None:
+    """Raise an error for a number of sessions that cannot be used."""
     if waves is None:
         return
-    if isinstance(waves, bool) or not isinstance(waves, int | np.integer) or waves < MIN_WAVES:
+    if not isinstance(waves, bool) and isinstance(waves, Integral) and int(waves) < MIN_WAVES:
         raise ModelError.build(
-            f"waves={waves!r}: the models need {MIN_WAVES} or more sessions. With two, stable differences between patients "
+            f"waves={waves}: the models need {MIN_WAVES} or more sessions. With two, stable differences between patients "
             "and an autoregression cannot be told apart.",
             hint="pass for example waves=5 for the first five sessions.",
         )
+    whole_number(waves, "waves", least=MIN_WAVES)
 
 
-def _ratings(frame: pd.DataFrame, name: str) -> FloatArray:
-    """Return a rating column, shape (n_rows,)."""
-    values = numeric_values(frame, name)
-    if np.isinf(values).any():
-        raise DataError.build(
-            f"Column '{name}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
-        )
-    return values
-
-
-def _window(codes: npt.NDArray[np.int64], numbers: npt.NDArray[np.int64], waves: int | None) -> tuple[int, int]:
+def _window(rows: PanelRows, rated: npt.NDArray[np.bool_], waves: int | None) -> tuple[int, int]:
     """Return the first session number and the number of sessions used."""
+    numbers = rows.session[rated]
     start, last = int(numbers.min()), int(numbers.max())
     span = last - start + 1
-    per_patient = np.bincount(codes)
-    if int((per_patient > 1).sum()) == 0:
+    if span > LONGEST:
         raise DataError.build(
-            f"All {int((per_patient > 0).sum())} patients have one rated session: nothing changes over sessions.",
+            f"Session numbers run over {span} steps.",
+            hint="number sessions 1, 2, 3, ..., for example frame.groupby('patient')['date'].rank('dense').",
+        )
+    per_patient = np.bincount(rows.patient[rated])
+    if int((per_patient > 1).sum()) == 0:
+        n_patients = int((per_patient > 0).sum())
+        raise DataError.build(
+            f"{'All ' if n_patients > 1 else ''}{n_patients} {'patients have' if n_patients > 1 else 'patient has'} one rated "
+            "session: nothing changes over sessions.",
             hint="effects from session to session need three or more sessions of many patients.",
         )
     if waves is None:
@@ -185,7 +177,7 @@ def _check_ratings(name: str, ratings: FloatArray, sessions: tuple[int, ...]) ->
     empty = [session for session, column in zip(sessions, ratings.T, strict=True) if np.isnan(column).all()]
     if empty:
         raise DataError.build(
-            f"Nobody has a rating of '{name}' in session {empty[0]} ({len(empty)} such sessions).",
+            f"Nobody has a rating of '{name}' in session {empty[0]} ({len(empty)} of {len(sessions)} sessions).",
             hint="use fewer sessions (waves=), or number the rated sessions 1, 2, 3, ...",
         )
     steady = [
@@ -200,6 +192,27 @@ def _check_ratings(name: str, ratings: FloatArray, sessions: tuple[int, ...]) ->
     several = np.sum(~np.isnan(ratings), axis=1) > 1
     if not several.any() or np.all(np.nanmax(ratings[several], axis=1) == np.nanmin(ratings[several], axis=1)):
         raise DataError.build(
-            f"'{name}' does not vary within patients ({int(several.sum())} patients have two or more ratings).",
+            f"'{name}' does not vary within patients ({patients_with(int(several.sum()))} two or more ratings).",
             hint="effects from session to session need ratings that change; compare patients with lmm() instead.",
+        )
+
+
+def _check_two_ratings(panel: PanelTable, names: tuple[str, str]) -> None:
+    """Raise a ModelError if one rating is the other in other units, apart from differences between patients."""
+    both = ~np.isnan(panel.first) & ~np.isnan(panel.second)
+    both &= both.sum(axis=1, keepdims=True) > 1
+    rows = both.any(axis=1)
+    if int(both.sum()) - int(rows.sum()) < MIN_WAVES:
+        return
+    parts = []
+    for ratings in (panel.first, panel.second):
+        known = np.where(both, ratings, np.nan)[rows]
+        parts.append((known - np.nanmean(known, axis=1, keepdims=True))[both[rows]])
+    squares = np.array([[np.dot(one, other) for other in parts] for one in parts])
+    left = squares[1, 1] - squares[0, 1] ** 2 / squares[0, 0] if squares[0, 0] > 0 else np.nan
+    if left <= COLLINEAR * squares[1, 1]:
+        raise ModelError.build(
+            f"'{names[0]}' and '{names[1]}' are perfectly collinear within patients in all {int(both.sum())} sessions that have "
+            "both: one is the other in other units, so no effect of one with the other held fixed exists.",
+            hint="pass two ratings that differ, such as an alliance score and a symptom score of other items.",
         )

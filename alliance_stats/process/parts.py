@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from keyword import iskeyword
@@ -10,10 +10,13 @@ from keyword import iskeyword
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import ID_COLUMNS, group_codes, numeric_values, require_columns
-from alliance_stats.errors import DataError
+from alliance_stats.columns import ID_COLUMNS, group_codes, numeric_values, one_column, require_columns
+from alliance_stats.errors import ColumnError, DataError
 from alliance_stats.mixed.formula import parse_formula
+from alliance_stats.process.arguments import column_name
 from alliance_stats.process.centering import Detrend, Levels, Weights, level_columns, within_between
+from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.process.session_checks import require_finite
 from alliance_stats.result import COLUMNS
 
 CONF_LEVEL = 0.95
@@ -99,8 +102,19 @@ def random_bars(
     return bars, notes
 
 
+def one_or_more(names: object, option: str) -> list[str]:
+    """Return names of columns, one text or several, as they were given; raise a DataError for what is no text."""
+    several = isinstance(names, Iterable) and not isinstance(names, str)
+    return [column_name(name, option) for name in (names if isinstance(names, Iterable) and several else [names])]
+
+
 def quoted(name: str) -> str:
-    """Return a column name as a formula takes it."""
+    """Return a column name as a formula takes it; raise a ColumnError if it holds the formula's own quote."""
+    if "`" in name:
+        raise ColumnError.build(
+            f"The column name '{name}' holds a backtick, the quote of formulas.",
+            hint="rename the column without it, for example with frame.rename(columns=...).",
+        )
     return name if name.isidentifier() and not iskeyword(name) else f"`{name}`"
 
 
@@ -117,7 +131,9 @@ def grouping_columns(formula: str) -> list[str]:
 
 
 def check_roles(outcome: str, predictors: Sequence[str], covariates: Sequence[str]) -> None:
-    """Raise a DataError when a column has two roles, which would pool what is to be split."""
+    """Raise a DataError when a column has two roles, which would pool what is to be split, or a name formulas cannot hold."""
+    for name in (outcome, *predictors, *covariates):
+        quoted(name)
     hint = "name each column once; the parts of a predictor replace it in the model."
     if not predictors:
         raise DataError.build(
@@ -146,15 +162,17 @@ def check_covariates(covariates: Sequence[str], levels: Mapping[str, str]) -> No
 
 def complete_rows(frame: pd.DataFrame, outcome: str, columns: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows with no missing cell in outcome and columns, and a note that counts the others by reason."""
+    require_columns(frame, [outcome, *columns])
     values = numeric_values(frame, outcome)
-    if np.isinf(values).any():
-        raise DataError.build(
-            f"Column '{outcome}' has {int(np.isinf(values).sum())} infinite values.", hint="mark them as missing first."
-        )
-    kept = ~np.isnan(values)
-    without = {outcome: int((~kept).sum())}
-    for name in dict.fromkeys(columns):
-        lost = kept & frame[name].isna().to_numpy()
+    require_finite(values, outcome)
+    missing = {outcome: np.isnan(values)} | {
+        name: one_column(frame, name).isna().to_numpy() for name in dict.fromkeys(columns) if name != outcome
+    }
+    kept = np.ones(len(frame), dtype=bool)
+    without = dict.fromkeys(missing, 0)
+    # Rows of nobody come first, so that their number is the whole one.
+    for name in sorted(missing, key=lambda name: name not in ID_COLUMNS):
+        lost = kept & missing[name]
         without[name] = int(lost.sum())
         kept &= ~lost
     reasons = [f"{count} without {name}" for name, count in without.items() if count]
@@ -187,8 +205,8 @@ def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[s
         n_units = rows[levels[inner]].nunique()
         if n_units == rows[levels[outer]].nunique():
             raise DataError.build(
-                f"In the {len(rows)} rows analysed there are {n_units} {inner}s and as many {outer}s: the two levels cannot be "
-                "told apart.",
+                f"In the {len(rows)} rows analysed there {agreeing(n_units, 'is', 'are')} {counted(n_units, inner)} and as many "
+                f"{outer}s: the two levels cannot be told apart.",
                 hint=f"leave '{outer}' out of the levels (levels=, or units and groups in a column map).",
             )
     for level, column in levels.items():
@@ -196,8 +214,8 @@ def check_variation(rows: pd.DataFrame, parts: Sequence[Part], levels: Mapping[s
         units = rows[column].nunique()
         if units < slopes + 2:
             raise DataError.build(
-                f"{units} {level}s are too few to compare {level}s on {slopes} of the predictors: slopes, mean and "
-                "variance between them cannot be told apart.",
+                f"{counted(units, level)} {agreeing(units, 'is', 'are')} too few to compare {level}s on {slopes} of the "
+                "predictors: slopes, mean and variance between them cannot be told apart.",
                 hint=f"leave the level out (levels= without '{level}', or a frame without that column), or name fewer "
                 "predictors.",
             )

@@ -17,7 +17,7 @@ from alliance_stats.process.panel_likelihood import (
     observed_curvature,
     patterns_of,
 )
-from alliance_stats.process.panel_table import FloatArray
+from alliance_stats.process.panel_rows import FloatArray
 from alliance_stats.process.path_model import PathModel
 from alliance_stats.scales.gaussian_blocks import Evaluation, Maximum, maximise
 from alliance_stats.scales.model_fit import ModelFit, model_fit, standardized_residual

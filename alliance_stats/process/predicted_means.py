@@ -10,6 +10,8 @@ import pandas as pd
 from alliance_stats.errors import DataError
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.centering_groups import RatedGroups
+from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.process.session_checks import units_that_vary
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,24 @@ def predict_means(column: str, groups: RatedGroups) -> PredictedMeans:
 def _check_replication(column: str, groups: RatedGroups) -> None:
     """Raise a DataError when the ratings cannot tell how reliable a mean is."""
     hint = 'use weights="sessions" or weights="patients" and say that means are observed ones.'
-    counts = np.bincount(groups.levels[groups.first][groups.used])
+    ratings, codes = groups.ratings[groups.used], groups.levels[groups.first][groups.used]
+    counts = np.bincount(codes)
     if counts.max() < 2:
         raise DataError.build(
-            f"Each of {int((counts > 0).sum())} {groups.first}s has one rating of '{column}', so that the reliability of a mean "
-            "is unknown.",
+            f"No {groups.first} has two ratings of '{column}' ({counted(int((counts > 0).sum()), groups.first)} with one), so "
+            "that the reliability of a mean is unknown.",
             hint=hint,
         )
-    if np.ptp(groups.ratings[groups.used]) == 0 or (counts > 0).sum() < 2:
+    if np.ptp(ratings) == 0 or (counts > 0).sum() < 2:
         raise DataError.build(f"'{column}' does not vary between {groups.first}s.", hint=hint)
+    varying, several = units_that_vary(ratings, codes)
+    if not varying:
+        raise DataError.build(
+            f"'{column}' does not vary within {groups.first}s ({several} of {several} with two or more ratings "
+            f"{agreeing(several, 'has', 'have')} one value), "
+            "so that every mean is known without error and nothing is to be drawn in.",
+            hint=hint,
+        )
 
 
 def _stacked(
@@ -79,8 +90,8 @@ def _notes(column: str, groups: RatedGroups, tau2: float, sigma2: float) -> tupl
     reliability = tau2 / (tau2 + sigma2 / counts)
     return (
         f"Reliability of a {groups.first}'s mean of {column}: median {np.median(reliability):.2f}, from "
-        f"{reliability.min():.2f} ({counts.min()} ratings) to {reliability.max():.2f} ({counts.max()} ratings); means are drawn "
-        "in by it, and the session part keeps the rest.",
+        f"{reliability.min():.2f} ({counted(int(counts.min()), 'rating')}) to {reliability.max():.2f} "
+        f"({counted(int(counts.max()), 'rating')}); means are drawn in by it, and the session part keeps the rest.",
         "Standard errors of slopes take these means as known, so that intervals between patients and therapists are somewhat too "
         "short; contextual_test(result, means='latent') counts their uncertainty.",
     )

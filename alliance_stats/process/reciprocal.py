@@ -9,13 +9,16 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import AllianceStatsWarning, DataError, ModelError, unknown_name
+from alliance_stats.errors import AllianceStatsWarning, ModelError
+from alliance_stats.process.arguments import column_name
 from alliance_stats.process.lagged_model import lagged_model, within_spread
 from alliance_stats.process.long_run import Interval, LaggedEffects, long_run_row, wald_row
 from alliance_stats.process.panel_models import PanelModels, fit_panel_models
-from alliance_stats.process.panel_table import PanelTable, panel_table
+from alliance_stats.process.panel_options import interval_level, known_option, seed_number
+from alliance_stats.process.panel_table import panel_table
 from alliance_stats.process.parts import ordered_columns
 from alliance_stats.process.reciprocal_notes import reciprocal_notes
+from alliance_stats.process.session_frame import session_frame
 from alliance_stats.result import Result
 
 Effects = Literal["constant", "by_session"]
@@ -36,6 +39,8 @@ class Reciprocal(Result):
     interval : {"delta", "monte_carlo"}
         Of long-run effects.
     seed : int or None
+    level : float in (0, 1)
+        Of intervals.
     lagged : tuple of LaggedEffects
         One per model, direction and, with "by_session", session.
     fits : DataFrame
@@ -53,17 +58,25 @@ class Reciprocal(Result):
     effects: Effects
     interval: Interval
     seed: int | None
+    level: float
     lagged: tuple[LaggedEffects, ...] = field(repr=False)
     fits: pd.DataFrame = field(repr=False)
     spread: tuple[float, float] = field(repr=False)
 
-    def tidy(self, *, level: float = 0.95) -> pd.DataFrame:
+    def __repr__(self) -> str:
+        n_models = len({effects.model for effects in self.lagged})
+        return (
+            f"Reciprocal({self.alliance} <-> {self.symptom}, {len(self.sessions)} sessions, {self.n_patients} patients, "
+            f"{n_models} models)"
+        )
+
+    def tidy(self, *, level: float | None = None) -> pd.DataFrame:
         """Return the effects.
 
         Parameters
         ----------
-        level : float in (0, 1)
-            Of the intervals.
+        level : float in (0, 1), optional
+            Of the intervals; that of the result if left out.
 
         Returns
         -------
@@ -73,17 +86,15 @@ class Reciprocal(Result):
             "long_run": cross / (1 - autoregression)), estimate (outcome points per predictor point), std_error, statistic
             (z), p_value, conf_low, conf_high, conf_level, n (patients; rows for "multilevel"), std_estimate (in pooled SDs
             within patients, the same for all models), session (of the outcome; missing if the effect is the same in all).
+            With ``effects="by_session"`` the structural models have no rows of kind "long_run".
 
         Raises
         ------
         DataError
             If ``level`` is not between 0 and 1.
         """
-        if not 0 < level < 1:
-            raise DataError.build(
-                f"level = {level} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval."
-            )
-        records = [record for effects in self.lagged for record in self._rows(effects, level)]
+        wanted = self.level if level is None else interval_level(level)
+        records = [record for effects in self.lagged for record in self._rows(effects, wanted)]
         table = pd.DataFrame(records).sort_values("kind", key=lambda kind: kind.map(_KINDS), kind="stable")
         return ordered_columns(table.reset_index(drop=True)).astype({"session": "Int64"})
 
@@ -131,12 +142,13 @@ class Reciprocal(Result):
         return self.fits.copy()
 
     def glance(self) -> pd.DataFrame:
-        """Return one row: columns, sessions, N, effects, and fit of the RI-CLPM with the test of equal effects."""
+        """Return one row: columns, sessions, N, effects, conf_level, fit of the RI-CLPM and its test of equal effects."""
         own = self.fits.iloc[0]
         names = ["chi2", "df", "p_value", "cfi", "rmsea", "srmr", "log_likelihood", "equal_p_value"]
-        head = {"alliance": self.alliance, "symptom": self.symptom, "n_patients": self.n_patients}
-        counts = {"n_sessions": len(self.sessions), "first_session": self.sessions[0], "effects": self.effects}
-        return pd.DataFrame([head | counts | {f"ri_clpm_{name}": own[name] for name in names}])
+        head: dict[str, object] = {"alliance": self.alliance, "symptom": self.symptom, "n_patients": self.n_patients}
+        head |= {"n_sessions": len(self.sessions), "first_session": self.sessions[0], "effects": self.effects}
+        head |= {"conf_level": self.level}
+        return pd.DataFrame([head | {f"ri_clpm_{name}": own[name] for name in names}])
 
 
 _KINDS = {"cross": 0, "long_run": 1, "autoregression": 2}
@@ -151,6 +163,7 @@ def reciprocal(
     effects: Effects = "constant",
     interval: Interval = "delta",
     seed: int | None = None,
+    level: float = 0.95,
 ) -> Reciprocal:
     r"""Estimate effects of alliance on symptoms and of symptoms on alliance, from one session to the next.
 
@@ -161,7 +174,8 @@ def reciprocal(
     Parameters
     ----------
     frame : DataFrame
-        Session table, one row per patient and session; ratings may be missing, rows too.
+        Session table, one row per patient and session; ratings may be missing, rows too. Rows without a patient id are left
+        out.
     alliance, symptom : str
         Numeric columns, in scale points.
     waves : int or None
@@ -174,6 +188,8 @@ def reciprocal(
         Of long-run effects: normal, or quantiles of 20,000 draws of the two effects.
     seed : int or None
         Needed for "monte_carlo".
+    level : float in (0, 1)
+        Of all intervals.
 
     Returns
     -------
@@ -183,11 +199,12 @@ def reciprocal(
     Raises
     ------
     ColumnError
-        If a column is missing or not numeric.
+        If a column is missing or not numeric, or names people or sessions.
     DataError
-        If raters are mixed in one column, a session repeats, there are fewer than three sessions, or a rating is constant.
+        If ``frame`` is no frame, an option is of a wrong type, raters are mixed in one column, a session repeats, a rating is
+        infinite or constant, or there are fewer than three sessions.
     ModelError
-        If an option is unknown, or the data do not identify a model.
+        If an option is unknown, the ratings are perfectly collinear, or the data do not identify a model.
     ConvergenceError
         If no maximum of a likelihood was found.
 
@@ -206,8 +223,9 @@ def reciprocal(
     With outcome y and predictor x of patient i in session t:
 
     - "multilevel": :math:`y_{it} = m_t + \phi (y_{it-1} - \bar y_i) + \beta (x_{it-1} - \bar x_i) + \gamma \bar x_i + u_i +
-      e_{it}`, by REML. Person means beside a lagged outcome bias :math:`\phi` downwards by about :math:`(1 + \phi) / (T - 1)`
-      with T outcomes per patient, and :math:`\beta` with it (Nickell, 1981). More patients do not help, more sessions do.
+      e_{it}`, by REML. Person means beside a lagged outcome bias :math:`\phi` downwards and :math:`\beta` with it (Nickell,
+      1981): with T outcomes per patient (one less than sessions) by :math:`-(1 + \phi) / 2` for T = 2, for many by about
+      :math:`-(1 + \phi) / (T - 1)`; ``notes`` has the size by the exact formula. More patients do not help, more sessions do.
     - "ri_clpm", the random-intercept cross-lagged panel model: :math:`y_{it} = m_t + \kappa_i + w_{it}` and the same for x;
       deviations w follow :math:`w^y_{it} = \phi w^y_{it-1} + \beta w^x_{it-1} + e_{it}`. Deviations are new in the first
       session: variances and the covariance of intercepts, of first deviations and of errors in each session are free.
@@ -242,7 +260,8 @@ def reciprocal(
     [['multilevel', 0.9], ['ri_clpm', 1.5], ['dynamic_panel', 0.8]]
     """
     _check_options(effects, interval, seed)
-    panel = panel_table(frame, alliance, symptom, waves)
+    names, wanted = (column_name(alliance, "alliance"), column_name(symptom, "symptom")), interval_level(level)
+    panel = panel_table(session_frame(frame), *names, waves)
     multilevel = [lagged_model(panel, first_on_second=direction) for direction in (True, False)]
     found = fit_panel_models(panel, constant=effects == "constant")
     if found.improper:
@@ -251,6 +270,7 @@ def reciprocal(
             AllianceStatsWarning,
             stacklevel=2,
         )
+    lagged = (*multilevel, *found.lagged)
     return Reciprocal(
         alliance=alliance,
         symptom=symptom,
@@ -259,20 +279,21 @@ def reciprocal(
         effects=effects,
         interval=interval,
         seed=seed,
-        lagged=(*multilevel, *found.lagged),
-        fits=_named(found, (alliance, symptom)),
+        level=wanted,
+        lagged=lagged,
+        fits=_named(found, names),
         spread=within_spread(panel),
-        notes=tuple(_notes(panel, found, (alliance, symptom), interval)),
+        notes=tuple(reciprocal_notes(panel, found, names, lagged=lagged, interval=interval)),
     )
 
 
-def _check_options(effects: str, interval: str, seed: int | None) -> None:
+def _check_options(effects: object, interval: object, seed: object) -> None:
     """Raise a ModelError for an option that is not known."""
-    if effects not in get_args(Effects):
-        raise unknown_name(ModelError, "effects option", str(effects), get_args(Effects))
-    if interval not in get_args(Interval):
-        raise unknown_name(ModelError, "interval option", str(interval), get_args(Interval))
-    if interval == "monte_carlo" and seed is None:
+    known_option(effects, "effects", get_args(Effects))
+    known_option(interval, "interval", get_args(Interval))
+    if seed is not None:
+        seed_number(seed)
+    elif interval == "monte_carlo":
         raise ModelError.build(
             "Monte Carlo intervals need a seed.", hint="pass for example seed=1, or interval='delta'."
         )
@@ -282,13 +303,3 @@ def _named(found: PanelModels, names: tuple[str, str]) -> pd.DataFrame:
     """Return the fit table with the names of the outcomes."""
     outcome = found.fits["outcome"].map({"first": names[0], "second": names[1], "": ""})
     return found.fits.assign(outcome=outcome)
-
-
-def _notes(panel: PanelTable, found: PanelModels, names: tuple[str, str], interval: Interval) -> list[str]:
-    """Return what a reader must know."""
-    how = {
-        "delta": "Intervals of long-run effects: delta method.",
-        "monte_carlo": "Intervals of long-run effects: quantiles of 20000 draws of the two effects; draws with an "
-        "autoregression of 1 or more count as infinite.",
-    }
-    return [*reciprocal_notes(panel, found, names), how[interval]]

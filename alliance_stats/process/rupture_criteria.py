@@ -52,8 +52,8 @@ class RuptureCriterion:
     def __post_init__(self) -> None:
         choice(self.fall, "fall", get_args(Fall), kind="kind of fall")
         choice(self.unit, "unit", get_args(Unit), kind="unit")
-        if self.threshold is not None:
-            number(self.threshold, "threshold", above=0)
+        if self.threshold is not None and not number(self.threshold, "threshold") > 0:
+            raise DataError.build(f"threshold = {self.threshold} is no fall.", hint="give a positive number of units.")
         if self.threshold is None and self.unit != "points":
             raise DataError.build(f"'{self.key}' has no threshold.", hint=f"give threshold=, a number of {self.unit}.")
 

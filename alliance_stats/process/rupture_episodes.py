@@ -140,14 +140,17 @@ def _follow(
     return Episode(onset, low, last, reference, "unrepaired" if enough else "open", start)
 
 
-def moving_range_sigma(sessions: IntArray, values: FloatArray) -> float:
-    """Return the standard deviation that the mean moving range of neighbouring sessions implies; NaN without neighbours.
+def moving_range_sigma(sessions: IntArray, values: FloatArray, missing: Missing = "break") -> float:
+    """Return the standard deviation that the mean moving range implies; NaN if it is 0 though the ratings vary, or without.
+
+    Neighbours are ratings of neighbouring sessions; with ``missing="bridge"`` ratings that follow one another.
 
     Notes
     -----
     mean |x(t) - x(t-1)| / d2(2); the expected range of two standard normal values is d2(2) = 2 / sqrt(pi) = 1.128.
     """
-    neighbours = np.diff(sessions) == 1
+    neighbours = (np.diff(sessions) == 1) | (missing == "bridge")
     if not neighbours.any():
         return math.nan
-    return float(np.abs(np.diff(values))[neighbours].mean() * math.sqrt(math.pi) / 2)
+    sigma = float(np.abs(np.diff(values))[neighbours].mean() * math.sqrt(math.pi) / 2)
+    return sigma if sigma > 0 or not np.ptp(values) > 0 else math.nan

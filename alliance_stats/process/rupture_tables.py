@@ -7,12 +7,16 @@ import math
 import numpy as np
 import pandas as pd
 
-from alliance_stats.process.rupture_criteria import RuptureCriterion
-from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries
+from alliance_stats.process.rupture_criteria import Fall, RuptureCriterion
+from alliance_stats.process.rupture_thresholds import unjudged_note
+from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries, counted
 from alliance_stats.process.shares import mean_row, share_row
+from alliance_stats.scales.instrument_parts import Direction
 
 
-def rupture_rows(table: pd.DataFrame, judged: BoolArray, onset_sessions: IntArray) -> list[dict[str, object]]:
+def rupture_rows(
+    table: pd.DataFrame, judged: BoolArray, onset_sessions: IntArray, level: float
+) -> list[dict[str, object]]:
     """Return the rows of the tidy table.
 
     Parameters
@@ -22,11 +26,13 @@ def rupture_rows(table: pd.DataFrame, judged: BoolArray, onset_sessions: IntArra
     judged : ndarray of bool, shape (n_patients,)
     onset_sessions : ndarray of int, shape (n_comparable,)
         Session of each rating a rupture could begin at.
+    level : float in (0, 1)
+        Of the intervals.
     """
     people = int(judged.sum())
     outcomes = {"rupture": table, **{name: table[table["outcome"] == name] for name in ("repaired", "unrepaired")}}
     rows: list[dict[str, object]] = [
-        {"term": f"patients_with_{term}", **share_row(int(outcomes[name]["unit"].nunique()), people)}
+        {"term": f"patients_with_{term}", **share_row(int(outcomes[name]["unit"].nunique()), people, level=level)}
         for term, name in (("rupture", "rupture"), ("repair", "repaired"), ("unrepaired", "unrepaired"))
     ]
     closed = len(outcomes["repaired"]) + len(outcomes["unrepaired"])
@@ -35,11 +41,13 @@ def rupture_rows(table: pd.DataFrame, judged: BoolArray, onset_sessions: IntArra
     )
     for term in ("fall", "decline_length", "repair_length"):
         values = table[term].dropna().to_numpy(float)
-        rows.append({"term": term, **mean_row(values)})
+        rows.append({"term": term, **mean_row(values, level=level)})
     present = pd.Series(onset_sessions).value_counts().sort_index()
     onsets = table["onset"].value_counts()
     for session, n in present.items():
-        rows.append({"term": "onset", **share_row(int(onsets.get(session, 0)), int(n)), "session": session})
+        rows.append(
+            {"term": "onset", **share_row(int(onsets.get(session, 0)), int(n), level=level), "session": session}
+        )
     return rows
 
 
@@ -47,7 +55,7 @@ def count_notes(
     rule: RuptureCriterion, origin: str, series: SessionSeries, thresholds: FloatArray, table: pd.DataFrame
 ) -> list[str]:
     """Return what was looked for and how many could be judged."""
-    judged = int((~np.isnan(thresholds)).sum())
+    judged = ~np.isnan(thresholds)
     kind = (
         "a reading of a published proposal"
         if rule.confidence == "reading"
@@ -58,25 +66,40 @@ def count_notes(
     notes = [
         f"Criterion: {rule.title} ({kind}). {rule.note}".strip(),
         origin,
-        f"{len(table)} ruptures in {table['unit'].nunique()} of {judged} patients: {counts} (the course ends too early to tell).",
+        f"{counted(len(table), 'rupture')} in {table['unit'].nunique()} of {counted(int(judged.sum()), 'patient')} judged: "
+        f"{counts} (the course ends too early to tell).",
         "Counts depend on the criterion; report several (compare_rupture_criteria).",
+        "Level: session to session within a patient. Shares of patients have Wilson intervals; means of falls and lengths have "
+        "t intervals with n - 1 degrees of freedom, as if the ruptures of one patient were independent.",
     ]
-    if judged < series.n_units:
-        notes.append(f"{series.n_units - judged} of {series.n_units} patients have too few ratings to be judged.")
+    unjudged = unjudged_note(series, rule, judged)
+    if unjudged:
+        notes.append(unjudged)
     if not np.ptp(series.ratings) > 0:
         notes.append("The ratings do not vary at all: there is nothing to find.")
     late = int(table["dated_by_gap"].sum())
     if late:
-        notes.append(f"{late} repairs were first seen after missing sessions and may have come earlier.")
+        was = "was" if late == 1 else "were"
+        notes.append(f"{counted(late, 'repair')} {was} first seen after missing sessions and may have come earlier.")
     return notes
 
 
-def rule_notes(repair: float, within: int | None, missing: str) -> list[str]:
-    """Return the rules on repair and on missing sessions."""
-    when = "at any later session" if within is None else f"within {within} sessions of the onset"
+def rule_notes(fall: Fall, *, repair: float, within: int | None, missing: str, direction: Direction) -> list[str]:
+    """Return the rules on repair, on missing sessions and on the direction of the scale."""
+    when = "at any later session" if within is None else f"within {counted(within, 'session')} of the onset"
     gap = (
         "A missing session ends a fall: only neighbouring sessions are compared."
         if missing == "break"
         else "Missing sessions are bridged: the next rated session counts as the next one."
     )
-    return [f"Repaired: {repair:.0%} of the fall is regained {when}.", gap]
+    if fall == "level":
+        gap = (
+            "Each rating is compared with the patient's mean, so that a missing session ends nothing: a rating beyond the "
+            "limit after a gap begins a rupture unless the rating before the gap was beyond it as well."
+        )
+    turned = ["A higher rating is worse: a rupture is a rise, and falls and lows are turned round."]
+    return [
+        f"Repaired: {repair:.0%} of the fall is regained {when}.",
+        gap,
+        *(turned if direction == "higher_is_worse" else []),
+    ]

@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import get_args
 
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.process.gain_criteria import cutoff_points
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import column_name, number, whole_number
+from alliance_stats.process.choice import choice
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.rupture_criteria import RuptureCriterion, as_rupture_criterion
-from alliance_stats.process.rupture_episodes import EpisodeRule, Missing, episodes, moving_range_sigma
+from alliance_stats.process.rupture_episodes import EpisodeRule, Missing, Outcome, episodes
 from alliance_stats.process.rupture_tables import count_notes, rule_notes, rupture_rows
-from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries, read_series
+from alliance_stats.process.rupture_thresholds import comparable_rows, rupture_thresholds
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries, counted, read_series
 from alliance_stats.result import Result
 from alliance_stats.scales.change_index import MeasurementError
-
-LEAST_RATINGS = 3
-"""Ratings below which a standard deviation or a moving range of one course says nothing."""
+from alliance_stats.scales.change_tables import require_level
+from alliance_stats.scales.cutoffs import sign_of
+from alliance_stats.scales.instrument_parts import Direction
 
 EPISODE_COLUMNS = (
-    *(
-        "order",
-        "before",
-        "onset",
-        "low",
-        "repair",
-        "fall",
-        "outcome",
-        "decline_length",
-        "repair_length",
-        "dated_by_gap",
-    ),
+    *("order", "before", "onset", "low", "repair", "fall", "outcome"),
+    *("decline_length", "repair_length", "dated_by_gap"),
 )
 
 
@@ -52,6 +45,7 @@ class Ruptures(Result):
     within : int or None
         Sessions in which a repair must come.
     missing : {"break", "bridge"}
+    direction : {"higher_is_better", "higher_is_worse"}
     series : SessionSeries
         The ratings.
     thresholds : ndarray, shape (n_patients,)
@@ -65,29 +59,36 @@ class Ruptures(Result):
     repair: float
     within: int | None
     missing: Missing
+    direction: Direction
     series: SessionSeries = field(repr=False)
     thresholds: FloatArray = field(repr=False)
     table: pd.DataFrame = field(repr=False)
 
+    def __repr__(self) -> str:
+        outcomes = self.table["outcome"].value_counts()
+        ends = ", ".join(f"{int(outcomes.get(name, 0))} {name}" for name in get_args(Outcome))
+        parts = [counted(len(self.table), "rupture"), ends, counted(self.series.n_units, "patient")]
+        return f"Ruptures({', '.join([self.alliance, self.criterion.key, *parts])})"
+
     @property
     def judged(self) -> BoolArray:
-        """Which patients could be judged, shape (n_patients,)."""
+        """Which patients could be judged, shape (n_patients,): a threshold and at least one rating to compare."""
         return ~np.isnan(self.thresholds)
 
     @property
     def comparable(self) -> BoolArray:
         """Which ratings a rupture could begin at, shape (n_rated,): there is a rating to compare them with."""
-        judged: BoolArray = self.judged[self.series.codes]
-        if self.criterion.fall == "level":
-            return judged
-        codes, sessions = self.series.codes, self.series.sessions
-        follows = np.concatenate([[False], np.diff(codes) == 0])
-        neighbour = np.concatenate([[False], np.diff(sessions) == 1]) | (self.missing == "bridge")
-        where: BoolArray = judged & follows & neighbour
+        rows = comparable_rows(self.series, self.criterion, self.missing)
+        where: BoolArray = rows & self.judged[self.series.codes]
         return where
 
-    def tidy(self) -> pd.DataFrame:
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return shares, means and counts per session; no row is about one patient.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
@@ -96,22 +97,27 @@ class Ruptures(Result):
             Terms: patients_with_rupture, patients_with_repair, patients_with_unrepaired (shares of the patients judged,
             Wilson); repaired (share of ruptures, those at the end of the course left out; no interval, since one patient
             may have several); fall (points), decline_length and repair_length (sessions); onset (share of ratings with
-            one to compare with at which a rupture began, one row per session).
+            one to compare with at which a rupture began, one row per session; ratings within a rupture count as ratings at
+            which none began).
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
-        return ordered_columns(
-            pd.DataFrame(rupture_rows(self.table, self.judged, self.series.sessions[self.comparable])).assign(
-                outcome=self.alliance, conf_level=CONF_LEVEL
-            )
-        )
+        require_level(level)
+        rows = rupture_rows(self.table, self.judged, self.series.sessions[self.comparable], level)
+        return ordered_columns(pd.DataFrame(rows).assign(outcome=self.alliance, conf_level=level))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: alliance, criterion, rules, and counts of patients, sessions, ruptures and repairs."""
         outcomes = self.table["outcome"].value_counts()
-        counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in ("repaired", "unrepaired", "open")}
+        counts = {f"n_{name}": int(outcomes.get(name, 0)) for name in get_args(Outcome)}
         return pd.DataFrame(
             [
                 {"outcome": self.alliance, "criterion": self.criterion.key, "repair": self.repair}
                 | {"within": math.nan if self.within is None else self.within, "missing": self.missing}
+                | {"direction": self.direction}
                 | {"n_patients": self.series.n_units, "n_patients_judged": int(self.judged.sum())}
                 | {"n_sessions": int(self.series.ratings.size), "n_ruptures": len(self.table)}
                 | {"n_patients_with_rupture": int(self.table["unit"].nunique())}
@@ -127,7 +133,7 @@ class Ruptures(Result):
         DataFrame
             patient, order (1 for the patient's first), before (session the fall is measured from; missing when it is
             measured from the patient's mean), onset, low, repair (sessions; repair is missing unless repaired), fall
-            (points, down to the lowest rating), outcome (repaired; unrepaired; open: the course ends too early to tell),
+            (points, down to the worst rating, ``low``), outcome (repaired; unrepaired; open: the course ends too early to tell),
             decline_length (sessions from before to low), repair_length (sessions from onset to repair), dated_by_gap
             (sessions were missing just before the repair, which may have come earlier).
         """
@@ -143,18 +149,16 @@ class Ruptures(Result):
             patient, judged, n_ruptures, n_repaired, n_unrepaired, n_open.
         """
         frame = self.series.units.assign(judged=self.judged)
-        for name, outcome in (
-            ("ruptures", None),
-            ("repaired", "repaired"),
-            ("unrepaired", "unrepaired"),
-            ("open", "open"),
-        ):
-            rows = self.table if outcome is None else self.table[self.table["outcome"] == outcome]
+        for name in ("ruptures", *get_args(Outcome)):
+            rows = self.table if name == "ruptures" else self.table[self.table["outcome"] == name]
             frame[f"n_{name}"] = np.bincount(rows["unit"].to_numpy(int), minlength=len(frame))
         return frame
 
     def flags(self) -> FloatArray:
-        """Return for each rating 1 if a rupture began there, 0 if not, NaN where none could begin, shape (n_rated,)."""
+        """Return for each rating 1 if a rupture began there, 0 if not, NaN without a rating to compare, shape (n_rated,).
+
+        Ratings within a rupture are 0 as well, though a further fall belongs to it and begins no other.
+        """
         flagged = np.where(self.comparable, 0.0, np.nan)
         onsets = set(zip(self.table["unit"], self.table["onset"], strict=True))
         pairs = zip(self.series.codes, self.series.sessions, strict=True)
@@ -171,6 +175,7 @@ def ruptures(
     within: int | None = None,
     missing: Missing = "break",
     cutoff: float | MeasurementError | None = None,
+    direction: Direction = "higher_is_better",
 ) -> Ruptures:
     """Find ruptures of the alliance and their repair in session ratings.
 
@@ -181,9 +186,10 @@ def ruptures(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and ``session``, one row per patient and session.
+        Session table with ``patient`` and ``session``, one row per patient and session, of pandas, polars or pyarrow. Rows
+        without patient or rating are left out and counted in the notes.
     alliance : str
-        Column, in scale points; higher is better.
+        Column, in scale points.
     criterion : str or RuptureCriterion
         Key of `list_rupture_criteria`, or your own.
     repair : float in (0, 1]
@@ -193,9 +199,13 @@ def ruptures(
         Sessions after the onset in which the repair must come; any time if left out.
     missing : {"break", "bridge"}
         What a missing session does to a fall. ``"break"``: a fall is seen between neighbouring sessions only. ``"bridge"``:
-        the next rated session counts as the next one.
+        the next rated session counts as the next one. Falls below a level compare each rating with the patient's mean; for
+        them it says only which ratings the moving range of a control chart is taken from.
     cutoff : float or MeasurementError, optional
         Least fall for the criterion ``"points"``, in points, or the numbers a reliable change is computed from.
+    direction : {"higher_is_better", "higher_is_worse"}
+        What a higher rating means. With ``"higher_is_worse"``, as on a scale of tension or distance, a rupture is a rise;
+        falls, lows and repairs are turned round.
 
     Returns
     -------
@@ -206,8 +216,8 @@ def ruptures(
     ColumnError
         If a column is missing, not numeric, or no rating.
     DataError
-        If raters are mixed, a session occurs twice, an option is unknown or missing, a published criterion is left out, or
-        no patient can be judged.
+        If raters are mixed, a session occurs twice, a rating is infinite, an option is unknown, missing or of the wrong
+        type, a published criterion is left out, or no patient can be judged.
 
     See Also
     --------
@@ -221,7 +231,8 @@ def ruptures(
     or until ``within`` sessions have passed, or until the course ends; further falls meanwhile belong to it. A rupture in
     the last rated session, or one whose course ends before ``within`` sessions have passed, is open: neither repaired nor
     unrepaired. Thresholds that count standard deviations use the whole course, also its later sessions, and need three
-    ratings.
+    ratings. A patient is judged when there is a threshold and at least one rating that a fall could end at; shares are of
+    the patients judged.
 
     References
     ----------
@@ -237,49 +248,38 @@ def ruptures(
     ['patients_with_rupture', 'patients_with_repair', 'patients_with_unrepaired', 'repaired']
     """
     rule = as_rupture_criterion(criterion)
-    _check_options(rule, repair, within, missing, cutoff)
-    series = read_series(frame, alliance)
-    thresholds, origin = _thresholds(series, rule, missing, cutoff)
-    if np.isnan(thresholds).all():
-        few = int((series.counts < LEAST_RATINGS).sum())
+    choice(missing, "missing", get_args(Missing), kind="rule for missing sessions")
+    choice(direction, "direction", get_args(Direction), kind="meaning of a higher score")
+    if not 0 < number(repair, "repair") <= 1:
         raise DataError.build(
-            f"No patient can be judged by '{rule.key}': {few} of {series.n_units} have fewer than {LEAST_RATINGS} ratings.",
-            hint='ruptures need several ratings in a row; check session numbers, or pass missing="bridge".',
+            f"repair = {repair} is no share.", hint="pass 1 for a full return, 0.5 for half of the fall."
         )
-    table = _all_episodes(series, thresholds, rule, repair=repair, within=within, missing=missing)
+    within = None if within is None else whole_number(within, "within", least=1)
+    _check_cutoff(rule, cutoff)
+    series = read_series(session_frame(frame), column_name(alliance, "alliance"))
+    thresholds, origin = rupture_thresholds(series, rule, missing, cutoff)
+    search = EpisodeRule(rule.fall, math.nan, repair, within, missing, series.slack)
+    table = _all_episodes(series, thresholds, search, sign=sign_of(direction))
     return Ruptures(
         alliance=alliance,
         criterion=rule,
         repair=repair,
         within=within,
         missing=missing,
+        direction=direction,
         series=series,
         thresholds=thresholds,
         table=table,
         notes=(
             *count_notes(rule, origin, series, thresholds, table),
-            *rule_notes(repair, within, missing),
+            *rule_notes(rule.fall, repair=repair, within=within, missing=missing, direction=direction),
             *series.notes,
         ),
     )
 
 
-def _check_options(
-    rule: RuptureCriterion,
-    repair: float,
-    within: int | None,
-    missing: str,
-    cutoff: float | MeasurementError | None,
-) -> None:
-    """Raise for options that do not fit."""
-    if missing not in get_args(Missing):
-        raise unknown_name(DataError, "rule for missing sessions", str(missing), get_args(Missing))
-    if not 0 < repair <= 1:
-        raise DataError.build(
-            f"repair = {repair} is no share.", hint="pass 1 for a full return, 0.5 for half of the fall."
-        )
-    if within is not None and (isinstance(within, bool) or within < 1):
-        raise DataError.build(f"within = {within} is no number of sessions.", hint="pass 3, or leave it out.")
+def _check_cutoff(rule: RuptureCriterion, cutoff: float | MeasurementError | None) -> None:
+    """Raise when a cut-off is missing, or would be ignored."""
     if rule.threshold is None and cutoff is None:
         raise DataError.build(
             f"Criterion '{rule.key}' needs a cut-off.",
@@ -292,54 +292,17 @@ def _check_options(
         )
 
 
-def _thresholds(
-    series: SessionSeries, rule: RuptureCriterion, missing: Missing, cutoff: float | MeasurementError | None
-) -> tuple[FloatArray, str]:
-    """Return the least fall of each patient in points, NaN where not judged, and a sentence on it."""
-    courses = series.courses()
-    enough = np.array([values.size >= LEAST_RATINGS for _, values in courses])
-    if rule.unit == "points":
-        first = np.array([values[0] for _, values in courses if values.size])
-        value = rule.threshold if cutoff is None else cutoff
-        points, text = cutoff_points(0.0 if value is None else value, first)
-        pairs = [
-            np.diff(times).size > 0 and (missing == "bridge" or bool((np.diff(times) == 1).any()))
-            for times, _ in courses
-        ]
-        return np.where(pairs, points, np.nan), text
-    times = 1.0 if rule.threshold is None else rule.threshold
-    if rule.unit == "moving_range":
-        spread = np.array([moving_range_sigma(*course) for course in courses])
-        text = "the mean moving range of neighbouring sessions over 1.128"
-    else:
-        spread = np.array([np.std(values, ddof=1) if values.size > 1 else math.nan for _, values in courses])
-        text = "the patient's own standard deviation"
-        if rule.unit == "stricter_sd":
-            everyone = float(np.std(series.ratings, ddof=1)) if series.ratings.size > 1 else math.nan
-            spread = np.fmax(spread, everyone)
-            text = f"the larger of the patient's own standard deviation and that of all ratings ({everyone:.4g} points)"
-    return np.where(enough, times * spread, np.nan), f"Least fall: {times:g} times {text}."
-
-
-def _all_episodes(
-    series: SessionSeries,
-    thresholds: FloatArray,
-    rule: RuptureCriterion,
-    *,
-    repair: float,
-    within: int | None,
-    missing: Missing,
-) -> pd.DataFrame:
-    """Return one row per rupture of the patients judged."""
-    slack = 1e-9 * float(np.abs(series.ratings).max())
+def _all_episodes(series: SessionSeries, thresholds: FloatArray, rule: EpisodeRule, *, sign: int) -> pd.DataFrame:
+    """Return one row per rupture of the patients judged; ``sign`` is -1 where a higher rating is worse."""
     rows = []
-    for unit, (sessions, values) in enumerate(series.courses()):
+    level = rule.fall == "level"
+    for unit, (sessions, ratings) in enumerate(series.courses()):
         if math.isnan(thresholds[unit]):
             continue
-        own = EpisodeRule(rule.fall, float(thresholds[unit]), repair, within, missing, slack)
+        values = sign * ratings
+        own = replace(rule, threshold=float(thresholds[unit]))
         for order, found in enumerate(episodes(sessions, values, own), start=1):
             repaired = found.outcome == "repaired"
-            level = rule.fall == "level"
             rows.append(
                 {"unit": unit, "order": order, "before": math.nan if level else float(sessions[found.start])}
                 | {"onset": int(sessions[found.onset]), "low": int(sessions[found.low])}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from alliance_stats.columns import CANONICAL
 from alliance_stats.errors import DataError
 from alliance_stats.mixed.intake import to_pandas
 
@@ -26,14 +27,17 @@ def session_frame(frame: Any) -> pd.DataFrame:
     -------
     DataFrame
         The same rows in the same order, numbered from 0; session numbers stored as text, objects or categories are
-        numbers. ``attrs`` are kept; the frame passed in is not changed.
+        numbers; patient, session or therapist that stand in the index are columns. ``attrs`` are kept; the frame passed in
+        is not changed.
 
     Raises
     ------
     DataError
         If ``frame`` is not a frame, or a lazy one.
     """
-    table = (frame if isinstance(frame, pd.DataFrame) else _to_pandas(frame)).reset_index(drop=True)
+    given = frame if isinstance(frame, pd.DataFrame) else _to_pandas(frame)
+    named = [name for name in given.index.names if name in CANONICAL and name not in given.columns]
+    table = (given.reset_index(level=named) if named else given).reset_index(drop=True)
     for name in ORDERS:
         if list(table.columns).count(name) == 1 and not pd.api.types.is_numeric_dtype(table[name]):
             numbers = _numbers(table[name])
@@ -51,7 +55,7 @@ def _to_pandas(frame: Any) -> pd.DataFrame:
         names = nw.from_native(frame, eager_only=True).columns
     except TypeError:
         raise DataError.build(
-            f"An analysis needs a table of sessions; this is a {type(frame).__name__}.",
+            f"An analysis needs a table of sessions, not an object of type {type(frame).__name__}.",
             hint="pass a pandas, polars or pyarrow frame, one row per patient and session; collect a lazy one first.",
         ) from None
     return to_pandas(frame, names)

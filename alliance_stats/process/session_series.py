@@ -263,7 +263,8 @@ def _in_order(codes: IntArray, times: IntArray, rated: BoolArray, order: str) ->
             f"The numbers in '{order}' run over {span} steps.",
             hint="number sessions 1, 2, 3, ..., for example frame.groupby('patient')['date'].rank('dense').",
         )
-    turned = int((np.diff(times[rows])[np.diff(codes[rows]) == 0] < 0).sum())
+    latest = pd.Series(times[rows]).groupby(codes[rows]).cummax().to_numpy()
+    turned = int((times[rows] < latest).sum())
     note = f"{counted(turned, 'row')} stood after a later {order} of the same unit; rows were sorted by '{order}'."
     return rows[np.lexsort((times[rows], codes[rows]))], [note] if turned else []
 

@@ -202,8 +202,10 @@ def sudden_gains(
     direction : {"higher_is_better", "higher_is_worse"}
         What a higher score means.
     missing : {"adjusted", "complete"}
-        ``"adjusted"``: two of the three scores on each side are enough, and the critical value follows their number.
-        ``"complete"``: all that the criterion looks at must be rated. The scores next to the interval always must.
+        The scores next to the interval must always be rated. Criteria that compare means: with ``"adjusted"`` two of the
+        three scores on each side are enough, and the critical value follows their number; with ``"complete"`` all six are
+        needed. ``"gaynor"``: one of the next two scores is enough, or both are needed. ``"kelly"``: three ratings of the
+        patient are enough, or every session from the first rating to the last must be rated.
 
     Returns
     -------
@@ -232,7 +234,11 @@ def sudden_gains(
     loss as well. (R package suddengains 0.7.2 asks of a loss only that the score rises, whatever its share.)
     The share depends on where the scale's zero lies.
 
-    A gain is reversed when a score after session n+1 gives back more than half of it (R package suddengains).
+    The share counts from a score of 0: it has no meaning on a scale with negative scores; a criterion with ``share=0``
+    leaves the rule out.
+
+    A gain is reversed when a score after session n+1 gives back more than half of it (R package suddengains). A gain
+    without any later score counts as not reversed; the notes count them.
 
     References
     ----------
@@ -267,7 +273,7 @@ def sudden_gains(
 
     found = {kind: search(kind, missing) for kind in get_args(Kind)}
     if not found["gain"].judged.any():
-        raise _unjudged(found["gain"], series, rule, other=missing == "complete" and search("gain", "adjusted"))
+        raise _unjudged(found["gain"], series, rule, other=search("gain", "adjusted"))
     return SuddenGains(
         outcome=column,
         criterion=rule,
@@ -293,16 +299,18 @@ def _first_scores(series: SessionSeries) -> FloatArray:
     return np.array([values[0] for _, values in series.courses() if values.size])
 
 
-def _unjudged(found: Intervals, series: SessionSeries, rule: GainCriterion, *, other: Intervals | None) -> DataError:
+def _unjudged(found: Intervals, series: SessionSeries, rule: GainCriterion, *, other: Intervals) -> DataError:
     """Return the error for a criterion that can be applied nowhere; ``other``: with the rule that asks for less."""
     single, pairs = int((series.counts < 2).sum()), int(found.both.sum())
-    needs = f"at least {LEAST} rated sessions on each side" if rule.uses_means else "more ratings around an interval"
+    needs = {"part_kept": "a rated session after the interval", "series_sd": f"{REACH} ratings of the patient"}.get(
+        rule.stability, f"at least {LEAST} rated sessions on each side"
+    )
     problem = (
         f"No interval can be judged by '{rule.key}': {single} of {counted(series.n_units, 'patient')} "
         f"{'has' if single == 1 else 'have'} fewer than two ratings (the most of one patient: {int(series.counts.max())}), "
         f"{counted(pairs, 'pair')} of neighbouring sessions {'is' if pairs == 1 else 'are'} rated."
     )
-    if other is not None and other.judged.any():
+    if other.judged.any():
         return DataError.build(problem, hint='not every score around an interval is rated: use missing="adjusted".')
     if not pairs and single < series.n_units:
         return DataError.build(
@@ -356,6 +364,16 @@ def _notes(rule: GainCriterion, origin: str, series: SessionSeries, found: dict[
         "by_patient() for one each.",
         "Gains also arise from noise and from gradual change; a longer course has more chances.",
     ]
+    table, below = series.grid()[0], int((series.ratings < 0).sum())
+    final = sum(bool(np.isnan(table[unit, place + 2 :]).all()) for unit, place in np.argwhere(gains.found))
+    if final:
+        have = "has no later score and counts" if final == 1 else "have no later score and count"
+        notes.append(f"{counted(final, 'gain')} {have} as not reversed.")
+    if below and rule.share:
+        notes.append(
+            f"{counted(below, 'rating')} {'is' if below == 1 else 'are'} below 0: a share of the score before has no meaning "
+            "there; a criterion with share=0 leaves that rule out."
+        )
     if unjudged:
         notes.append(
             f"{unjudged} of {counted(series.n_units, 'patient')} {'has' if unjudged == 1 else 'have'} no interval that could be "

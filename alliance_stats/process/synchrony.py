@@ -10,13 +10,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.columns import numeric_values
-from alliance_stats.errors import ColumnError, DataError
-from alliance_stats.process.cross_correlation import LEAST_POINTS, cut_windows, mean_over_windows, window_correlations
+from alliance_stats.errors import DataError
+from alliance_stats.process.arguments import column_name, whole_number
+from alliance_stats.process.cross_correlation import cut_windows, mean_over_windows, window_correlations
+from alliance_stats.process.paired_series import check_lengths, checked_columns, nothing_to_correlate, paired_series
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
-from alliance_stats.process.session_series import FloatArray, IntArray, SessionSeries, content_order, read_series
-from alliance_stats.process.shares import mean_row
+from alliance_stats.process.session_frame import session_frame
+from alliance_stats.process.session_series import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    content_order,
+    counted,
+)
+from alliance_stats.process.shares import at_level, mean_row
 from alliance_stats.result import Result
+from alliance_stats.scales.change_tables import require_level
 
 MEASURES = ("mean_z", "mean_absolute_z")
 
@@ -30,15 +39,15 @@ class Surrogates:
     n : int
         Shuffles.
     seed : int
-        Of the random numbers.
+        Of the random numbers, 0 or more.
     """
 
     n: int = 1000
     seed: int = 1
 
     def __post_init__(self) -> None:
-        if self.n < 1:
-            raise DataError.build(f"n = {self.n} surrogates cannot be compared with.", hint="use 1000 or more.")
+        whole_number(self.n, "n", least=1)
+        whole_number(self.seed, "seed", least=0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -51,6 +60,10 @@ class Synchrony(Result):
         The two series.
     window, lag_max : int
         In steps of ``time``.
+    time : str
+        Column of the moments.
+    surrogates : Surrogates
+        How often windows were shuffled, and the seed.
     units : DataFrame
         Columns that name each pair of series, as in the user's frame.
     table : DataFrame
@@ -62,6 +75,8 @@ class Synchrony(Result):
     columns: tuple[str, str]
     window: int
     lag_max: int
+    time: str
+    surrogates: Surrogates
     units: pd.DataFrame = field(repr=False)
     table: pd.DataFrame = field(repr=False)
     estimates: pd.DataFrame = field(repr=False)
@@ -74,12 +89,18 @@ class Synchrony(Result):
         DataFrame
             The columns that name the dyad, n_windows, and for mean_z and mean_absolute_z: the value, ``_surrogate`` (mean
             of the shuffled series), ``_effect_size`` (in standard deviations of the shuffled series), ``_p_value``; then
-            first_leads_z and second_leads_z (means over positive and negative lags). Missing where a series is too short.
+            first_leads_z and second_leads_z (means over positive and negative lags). Missing where a series is too short, or does
+            not vary.
         """
         return pd.concat([self.units, self.table], axis=1)
 
-    def tidy(self) -> pd.DataFrame:
+    def tidy(self, *, level: float = CONF_LEVEL) -> pd.DataFrame:
         """Return synchrony over all dyads, and at each lag.
+
+        Parameters
+        ----------
+        level : float in (0, 1)
+            Of the intervals.
 
         Returns
         -------
@@ -88,8 +109,14 @@ class Synchrony(Result):
             first_leads_z, second_leads_z, z_at_lag), estimate (mean over dyads of Fisher's z), std_error, df, p_value (of
             the surrogate test), conf_low, conf_high (t, over dyads), conf_level, n (dyads), sd, lag, surrogate (mean of the
             shuffled series; at a lag, of all windows that do not belong together), effect_size.
+
+        Raises
+        ------
+        DataError
+            If ``level`` is not between 0 and 1.
         """
-        return ordered_columns(self.estimates)
+        require_level(level)
+        return ordered_columns(at_level(self.estimates, level))
 
     def glance(self) -> pd.DataFrame:
         """Return one row: columns, window, largest lag, dyads, dyads used, windows."""
@@ -122,7 +149,8 @@ def synchrony(
     Parameters
     ----------
     frame : DataFrame
-        One row per dyad and moment.
+        One row per dyad and moment, of pandas, polars or pyarrow. Rows without dyad or without both values are left out
+        and counted in the notes.
     columns : tuple of str
         The series of the first and of the second person.
     window : int
@@ -143,9 +171,10 @@ def synchrony(
     Raises
     ------
     ColumnError
-        If a column is missing, not numeric, or named twice.
+        If a column is missing, not numeric, no series, or named twice.
     DataError
-        If the window does not fit the lag, a moment occurs twice, or no dyad has two windows.
+        If the window does not fit the lag, a moment occurs twice, a value is infinite, an option is of the wrong type, no
+        dyad has two windows, or there is no window in which both series vary.
 
     Notes
     -----
@@ -176,72 +205,56 @@ def synchrony(
     >>> result.tidy().query("term == 'z_at_lag'").set_index("lag")["estimate"].idxmax().item()
     2.0
     """
-    plan = surrogates or Surrogates()
-    _check_plan(columns, window, lag_max)
-    first, second, series = _pair_series(frame, columns, by, time)
-    pairs = [_window_tables(one, two, window, lag_max) for one, two in zip(first, second, strict=True)]
-    used = [place for place in _order(first, second) if pairs[place].shape[1] > 1 and not np.isnan(pairs[place]).all()]
-    if not used:
-        longest = max(one.size for one in first)
+    plan = Surrogates() if surrogates is None else surrogates
+    columns, names = checked_columns(columns, by, column_name(time, "time"))
+    if not isinstance(plan, Surrogates):
         raise DataError.build(
-            f"No dyad has two windows of {window} steps (the longest series has {longest}).",
-            hint="use a shorter window and a smaller lag_max; sessions of one treatment are usually too few for windows.",
+            f"surrogates says how to shuffle; an object of type {type(plan).__name__} was given.",
+            hint="pass surrogates=al.Surrogates(n=1000, seed=1).",
         )
+    check_lengths(window, lag_max)
+    first, second, series = paired_series(session_frame(frame), columns, names, time)
+    pairs = [_window_tables(one, two, window, lag_max) for one, two in zip(first, second, strict=True)]
+    used = [place for place in _order(first, second) if pairs[place].shape[1] > 1 and _true_ones(pairs[place]).any()]
+    if not used:
+        raise nothing_to_correlate(columns, (first, second), series.noun, window)
     seeds = np.random.SeedSequence(plan.seed).spawn(len(used))
     found = {place: _shuffled(pairs[place], plan.n, seed) for place, seed in zip(used, seeds, strict=True)}
     rows = [_dyad_row(pairs[place], found.get(place)) for place in range(len(pairs))]
     return Synchrony(
-        columns=(columns[0], columns[1]),
+        columns=columns,
         window=window,
         lag_max=lag_max,
+        time=time,
+        surrogates=plan,
         units=series.units,
         table=pd.DataFrame(rows),
         estimates=_estimates(pairs, found, rows, used=used, lag_max=lag_max).assign(
             outcome=columns[1], predictor=columns[0], conf_level=CONF_LEVEL
         ),
-        notes=(*_notes(plan, pairs, used, window, lag_max), *series.notes),
+        notes=(*_notes(plan, pairs, used, (window, lag_max), series.noun), *series.notes),
     )
 
 
-def _check_plan(columns: tuple[str, str], window: int, lag_max: int) -> None:
-    """Raise for columns or windows that do not fit."""
-    if isinstance(columns, str) or len(columns) != 2 or columns[0] == columns[1]:
-        raise ColumnError.build(
-            "columns= must name two series.", hint='pass ("movement_therapist", "movement_patient").'
-        )
-    if lag_max < 0 or window < 1:
-        raise DataError.build(f"window={window} and lag_max={lag_max} are no lengths.", hint="pass numbers of steps.")
-    least = max(2 * lag_max, lag_max + LEAST_POINTS)
-    if window < least:
-        raise DataError.build(
-            f"A window of {window} steps is too short for lags up to {lag_max}.",
-            hint=f"use window={least} or more, or a smaller lag_max.",
-        )
-
-
-def _pair_series(
-    frame: pd.DataFrame, columns: tuple[str, str], by: str | Sequence[str], time: str
-) -> tuple[list[FloatArray], list[FloatArray], SessionSeries]:
-    """Return both series of each dyad on all its moments, NaN where missing, and the rows they come from."""
-    values = [numeric_values(frame, name) for name in columns]
-    marked = frame.assign(**{columns[0]: np.where(np.isnan(values[0]) & np.isnan(values[1]), np.nan, 0.0)})
-    series = read_series(marked, columns[0], unit=by, order=time)
-    first: list[FloatArray] = []
-    second: list[FloatArray] = []
-    ends = np.cumsum(series.counts)
-    for end, count in zip(ends, series.counts, strict=True):
-        rows, moments = series.rows[end - count : end], series.sessions[end - count : end]
-        size = int(moments[-1] - moments[0]) + 1 if count else 0
-        for target, column in ((first, values[0]), (second, values[1])):
-            course = np.full(size, np.nan)
-            course[moments - moments[0] if count else []] = column[rows]
-            target.append(course)
-    return first, second, series
+def _true_ones(table: FloatArray) -> BoolArray:
+    """Tell which windows of the two series that belong together have a correlation, shape (n_lags, n_windows)."""
+    return ~np.isnan(np.diagonal(table, axis1=1, axis2=2))
 
 
 def _order(first: list[FloatArray], second: list[FloatArray]) -> list[int]:
-    """Return dyads in an order that depends on their values only, so that shuffles do not depend on labels or rows."""
-    return content_order([np.concatenate([one, two]) for one, two in zip(first, second, strict=True)])
+    """Return dyads in an order that depends on their values only, so that shuffles do not depend on labels, rows or units."""
+    return content_order(
+        [np.concatenate([_standardised(one), _standardised(two)]) for one, two in zip(first, second, strict=True)]
+    )
+
+
+def _standardised(series: FloatArray) -> FloatArray:
+    """Return a series in standard deviations from its mean, rounded, so that its unit leaves no trace."""
+    known = series[~np.isnan(series)]
+    spread = float(known.std()) if known.size else 0.0
+    # adding zero takes the sign off a negative zero, which has other bytes
+    scaled: FloatArray = np.round((series - (known.mean() if known.size else 0.0)) / (spread or 1.0), 6) + 0.0
+    return scaled
 
 
 def _window_tables(first: FloatArray, second: FloatArray, window: int, lag_max: int) -> FloatArray:
@@ -338,24 +351,29 @@ def _apart(table: FloatArray) -> FloatArray:
     return means
 
 
-def _notes(plan: Surrogates, pairs: list[FloatArray], used: list[int], window: int, lag_max: int) -> list[str]:
+def _notes(
+    plan: Surrogates, pairs: list[FloatArray], used: list[int], lengths: tuple[int, int], noun: str
+) -> list[str]:
     """Return how synchrony was measured and for how many."""
+    window, lag_max = lengths
     counts = [pairs[place].shape[1] for place in used]
     notes = [
         f"Windows of {window} steps that do not overlap, lags -{lag_max} to {lag_max}, Pearson correlations, Fisher's z; a "
         "positive lag pairs the first series with later values of the second.",
-        f"{len(used)} of {len(pairs)} dyads have two windows or more ({min(counts)} to {max(counts)} each); every dyad "
-        "counts once.",
-        f"Surrogates: {plan.n} shuffles of the second series' windows in each dyad, seed {plan.seed}; p is one-sided.",
+        f"{len(used)} of {counted(len(pairs), noun)} {'has' if len(used) == 1 else 'have'} two windows or more, and one in "
+        f"which both series vary ({min(counts)} to {max(counts)} each); every {noun} counts once, and intervals are t "
+        f"intervals over {noun}s with their number - 1 degrees of freedom.",
+        f"Surrogates: {plan.n} shuffles of the second series' windows in each {noun}, seed {plan.seed}; p is one-sided.",
         "A trend that runs through both series makes windows unlike and is not synchrony: take trends out first.",
     ]
     if min(counts) < 5:
         notes.append(
-            f"A dyad with {min(counts)} windows has {math.factorial(min(counts))} orders: its own p cannot be small."
+            f"A {noun} with {min(counts)} windows has {math.factorial(min(counts))} orders: its own p cannot be small."
         )
-    missing = sum(int(np.isnan(np.diagonal(pairs[place], axis1=1, axis2=2)).sum()) for place in used)
+    missing = sum(int((~_true_ones(pairs[place])).sum()) for place in used)
     if missing:
         notes.append(
-            f"{missing} correlations are missing: fewer than three pairs of values, or no variation in a window."
+            f"{counted(missing, 'correlation')} {'is' if missing == 1 else 'are'} missing: fewer than three pairs of values, or "
+            "no variation in a window."
         )
     return notes

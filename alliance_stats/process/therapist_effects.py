@@ -16,7 +16,9 @@ from alliance_stats.inference.linear import require_level
 from alliance_stats.inference.replicates import Seed
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.lmm import lmm
+from alliance_stats.process.arguments import truth
 from alliance_stats.process.caseload import WITH, WITHOUT, Caseload, caseload_rows
+from alliance_stats.process.counts import counted
 from alliance_stats.process.therapist_tables import (
     ShareStatistic,
     estimate_table,
@@ -30,7 +32,7 @@ from alliance_stats.scales.instrument_parts import Direction
 Part: TypeAlias = Literal["shares", "estimates", "reliability"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TherapistEffects(Result):
     """Differences between therapists; made by `therapist_effects`.
 
@@ -60,6 +62,14 @@ class TherapistEffects(Result):
     therapists: pd.DataFrame = field(repr=False)
     reliability: pd.DataFrame = field(repr=False)
     labels: pd.Index[Any] = field(repr=False)
+
+    def __repr__(self) -> str:
+        load = self.caseload
+        counted = "sessions" if load.repeated and "session" in load.rows else "ratings"
+        return (
+            f"TherapistEffects({self.outcome}, {load.n_therapists} therapists, {load.n_patients} patients, {len(load.rows)} "
+            f"{counted})"
+        )
 
     def tidy(self, part: Part = "shares") -> pd.DataFrame:
         """Return one of three tables.
@@ -93,11 +103,14 @@ class TherapistEffects(Result):
         -------
         DataFrame
             One row per model, effect (term) and therapist: level (the number), estimate (deviation from the average
-            therapist, in points), std_error, conf_low, conf_high, conf_level, n (patients), expected_rank, percentile,
-            reliability.
+            therapist, in points), std_error, conf_low, conf_high, conf_level, n (patients), expected_rank, percentile
+            (how many per cent of therapists are expected to do less well, half of oneself included: the best one is near 100
+            though of rank 1; without a direction, how many have lower values), reliability. Where the variance between
+            therapists is estimated at zero, all estimates are zero and std_error and interval are missing: the data do not tell
+            therapists apart, which is not the same as knowing that they are alike.
         """
         table = self.therapists.copy()
-        if labels:
+        if truth(labels, "labels"):
             table["therapist"] = self.labels.to_numpy()[table["level"].to_numpy() - 1]
         return table
 
@@ -164,6 +177,7 @@ def therapist_effects(
     slope: str | None = None,
     direction: Direction | None = None,
     level: float = 0.95,
+    progress: bool = True,
 ) -> TherapistEffects:
     """Estimate how much therapists differ in their patients' outcomes, before and after caseload is held fixed.
 
@@ -175,7 +189,7 @@ def therapist_effects(
     Parameters
     ----------
     frame : DataFrame
-        Session table with ``patient`` and ``therapist``: one row per patient, or one per patient and session.
+        Session table with ``patient`` and ``therapist``, of one rater: one row per patient, or one per patient and session.
     outcome : str
         Numeric column, in scale points.
     covariates : sequence of str
@@ -187,9 +201,12 @@ def therapist_effects(
         Column, such as ``"session"``, whose slope differs between therapists and between patients. Variances of the mean
         are then those at the mean of the column.
     direction : {"higher_is_better", "higher_is_worse"}, optional
-        Rank 1 is then the best therapist; if left out, the one with the lowest values.
+        Rank 1 is then the best therapist, with the highest percentile; if left out, rank 1 and the lowest percentile are of
+        the lowest values.
     level : float in (0, 1)
         Of the intervals.
+    progress : bool
+        Show a bar on stderr when the profiles take longer than two seconds.
 
     Returns
     -------
@@ -201,10 +218,11 @@ def therapist_effects(
     ColumnError
         If a column is missing or the outcome is not numeric.
     DataError
-        If there is one therapist, each therapist has one patient, the outcome does not vary, a column has two roles, no
-        row is complete, or there is a slope with one row per patient.
+        If there is one therapist, each therapist has one patient, the outcome does not vary, or not within patients who have
+        several rows, several raters are mixed, a patient and session occur twice, a value is infinite, a column has two roles,
+        no row is complete, or there is a slope of a column that does not vary within patients.
     ModelError, ConvergenceError
-        If the data cannot identify the model, or no optimum was found.
+        If the data cannot identify the model, no optimum was found, or ``level`` is no level.
 
     See Also
     --------
@@ -220,7 +238,9 @@ def therapist_effects(
     Profile intervals come from the restricted likelihood with the share held fixed; Wald intervals are not offered. A
     therapist's estimate is the conditional mode, shrunken by its reliability 1 - s^2 / tau2, with s its conditional
     standard deviation; for n patients with one rating that is tau2 / (tau2 + sigma2 / n). Intervals of therapists and
-    expected ranks take the variances as known, and ranks use P(i above k) = Phi((b_i - b_k) / sqrt(s_i^2 + s_k^2)).
+    expected ranks take the variances as known, and ranks use P(i above k) = Phi((b_i - b_k) / sqrt(s_i^2 + s_k^2)). A variance
+    estimated at zero taken as known would give every therapist an interval of width zero; then there is no interval.
+    Of K therapists, one of expected rank r has the percentile 100 (K - r + .5) / K, without a direction 100 (r - .5) / K.
 
     A caseload column enters as it is: one slope for patients of the same and of different therapists.
 
@@ -246,12 +266,12 @@ def therapist_effects(
     require_level(level)
     if direction is not None:
         require_direction(direction)
+    truth(progress, "progress")
     load = caseload_rows(frame, outcome, covariates=covariates, caseload=caseload, slope=slope)
     models = (WITHOUT, WITH) if load.caseload else (WITHOUT,)
     fits = {model: lmm(load.formula(model), load.rows) for model in models}
-    shares = share_table(load, fits, level)
-    sign = -1 if direction == "higher_is_better" else 1
-    therapists, labels = estimate_table(load, fits, level=level, sign=sign)
+    shares = share_table(load, fits, level, progress=progress)
+    therapists, labels = estimate_table(load, fits, level=level, direction=direction)
     return TherapistEffects(
         outcome=outcome,
         level=level,
@@ -293,7 +313,11 @@ def _notes(
         )
     if load.caseload:
         notes.append(f"Caseload columns have one slope within and between therapists: {', '.join(load.caseload)}.")
-    notes += [f"Model {model}: the variance between therapists is estimated at zero." for model in _zero(fits)]
+    notes += [
+        f"Model {model}: the variance between therapists is estimated at zero. These data do not tell therapists apart, so their "
+        "estimates have no intervals; how far they may differ is said by the interval of the share."
+        for model in _zero(fits)
+    ]
     return [*notes, *_rank_notes(therapists, direction)]
 
 
@@ -301,8 +325,8 @@ def _few(n_therapists: int) -> list[str]:
     """Return how well a variance can be known from so many therapists."""
     relative = 100.0 * math.sqrt(2.0 / (n_therapists - 1))
     return [
-        f"The variance between therapists rests on {n_therapists - 1} degrees of freedom: with {n_therapists} therapists its "
-        f"relative standard error would be {relative:.0f}% even if their means were known without error."
+        f"The variance between therapists rests on {counted(n_therapists - 1, 'degree')} of freedom: with {n_therapists} "
+        f"therapists its relative standard error would be {relative:.0f}% even if their means were known without error."
     ]
 
 
@@ -324,9 +348,15 @@ def _rank_notes(therapists: pd.DataFrame, direction: Direction | None) -> list[s
     apart = int(((own["conf_low"] > 0) | (own["conf_high"] < 0)).sum())
     first = "the lowest values" if direction is None else "the best values"
     meaning = "" if direction is None else f" ({direction.replace('_', ' ')})"
+    if own["conf_low"].isna().all():
+        return [
+            f"Therapists are numbered by their plain means, because the model {model} does not rank them; number 1 has {first}"
+            f"{meaning}. Their ids are given by estimates(labels=True) only."
+        ]
+    share = "have lower values" if direction is None else "do less well"
     return [
-        f"Therapists are numbered by rank in the model {model}; rank 1 has {first}{meaning}. Their ids are given by "
-        "estimates(labels=True) only.",
+        f"Therapists are numbered by rank in the model {model}; rank 1 has {first}{meaning}. A percentile is the per cent of "
+        f"therapists expected to {share}. Their ids are given by estimates(labels=True) only.",
         f"Intervals of {apart} of {len(own)} therapists leave out the average; they take the variances as known and are not "
         "adjusted for their number.",
     ]

@@ -15,6 +15,7 @@ from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.process.caseload import WITH, WITHOUT, Caseload
 from alliance_stats.process.expected_rank import expected_ranks
 from alliance_stats.process.variance_share import ShareKind, share_limits, variance_share
+from alliance_stats.scales.instrument_parts import Direction
 
 ALL = "share of all variance"
 MEANS = "share of the variance of patients' means"
@@ -45,23 +46,24 @@ def within(load: Caseload) -> str | None:
     return "patient" if load.repeated else None
 
 
-def share_table(load: Caseload, fits: Mapping[str, LmmFit], level: float) -> pd.DataFrame:
+def share_table(load: Caseload, fits: Mapping[str, LmmFit], level: float, *, progress: bool) -> pd.DataFrame:
     """Return shares with profile intervals, variances, and what the caseload explains; one row each."""
     from tqdm import tqdm
 
     rows: list[dict[str, Any]] = []
     base = {"outcome": load.outcome, "group": "therapist", "n": load.n_therapists}
-    bar = tqdm(total=len(fits) * len(share_kinds(load)), desc="profiles", unit="share", delay=2.0)
-    for model, fit in fits.items():
-        for kind in share_kinds(load):
-            estimate = variance_share(fit, kind, group="therapist", within=within(load))
-            limits = share_limits(fit, kind, group="therapist", within=within(load), level=level)
-            interval = {"conf_low": limits.low, "conf_high": limits.high, "conf_level": level}
-            rows.append(base | {"model": model, "term": kind.name, "kind": "profile", "estimate": estimate} | interval)
-            bar.update()
-        for name, value in therapist_variances(fit, load).items():
-            rows.append(base | {"model": model, "term": name, "kind": "estimate", "estimate": value})
-    bar.close()
+    total = len(fits) * len(share_kinds(load))
+    with tqdm(total=total, desc="profiles", unit="share", delay=2.0, disable=not progress) as bar:
+        for model, fit in fits.items():
+            own = base | {"model": model}
+            for kind in share_kinds(load):
+                estimate = variance_share(fit, kind, group="therapist", within=within(load))
+                limits = share_limits(fit, kind, group="therapist", within=within(load), level=level)
+                interval = {"conf_low": limits.low, "conf_high": limits.high, "conf_level": level}
+                rows.append(own | {"term": kind.name, "kind": "profile", "estimate": estimate} | interval)
+                bar.update()
+            for name, value in therapist_variances(fit, load).items():
+                rows.append(own | {"term": name, "kind": "estimate", "estimate": value})
     if len(fits) == 2:
         rows.append(base | {"model": f"{WITH} against {WITHOUT}", **_explained(load, fits), "kind": "estimate"})
     table = pd.DataFrame(rows)
@@ -98,12 +100,13 @@ class ShareStatistic:
 
 
 def estimate_table(
-    load: Caseload, fits: Mapping[str, LmmFit], *, level: float, sign: int
+    load: Caseload, fits: Mapping[str, LmmFit], *, level: float, direction: Direction | None
 ) -> tuple[pd.DataFrame, pd.Index[Any]]:
     """Return one row per model, effect and therapist, therapists numbered by rank, and the labels in that order.
 
-    ``sign`` is -1 if rank 1 is the highest value, else 1.
+    Rank 1 has the lowest values, or with a direction the best ones.
     """
+    sign = -1 if direction == "higher_is_better" else 1
     main = fits[WITH] if WITH in fits else fits[WITHOUT]
     k = [g.name for g in main.design.groupings].index("therapist")
     labels = main.design.groupings[k].labels.get_level_values(0)
@@ -118,7 +121,7 @@ def estimate_table(
         effects, errors = fit.level_effects([g.name for g in fit.design.groupings].index("therapist"))
         names = next(term.names for term in fit.design.terms if term.grouping.name == "therapist")
         for name, effect, error in zip(names, effects, errors, strict=True):
-            own = _one_effect(effect, error, _variance(fit, name), level=level, sign=sign)
+            own = _one_effect(effect, error, _variance(fit, name), level=level, direction=direction)
             shown = "mean" if name == "Intercept" else f"slope of {load.slope}"
             tables.append(own.assign(model=model, term=shown, level=number, n=load.patients_per_therapist(labels)))
     table = pd.concat(tables, ignore_index=True).assign(outcome=load.outcome, group="therapist")
@@ -135,11 +138,19 @@ def _variance(fit: LmmFit, effect: str) -> float:
     return float(table.loc[here, "estimate"].iloc[0])
 
 
-def _one_effect(effect: np.ndarray, error: np.ndarray, variance: float, *, level: float, sign: int) -> pd.DataFrame:
-    """Return estimates, intervals, ranks and reliability of one effect, one row per therapist."""
-    half = float(ndtri(0.5 + level / 2.0)) * error
-    rank = expected_ranks(sign * effect, error)
+def _one_effect(
+    effect: np.ndarray, error: np.ndarray, variance: float, *, level: float, direction: Direction | None
+) -> pd.DataFrame:
+    """Return estimates, intervals, ranks and reliability of one effect, one row per therapist.
+
+    Where the variance is estimated at zero the conditional spread is zero too; shown as an interval it would pass for
+    certainty, so there is none. A percentile counts upwards, to the highest or best values, whatever has rank 1.
+    """
+    rank = expected_ranks(-effect if direction == "higher_is_better" else effect, error)
+    below = rank.size + 1.0 - rank if direction else rank
     known = 1.0 - error**2 / variance if variance > 0 else np.zeros(effect.size)
+    error = error if variance > 0 else np.full(effect.size, np.nan)
+    half = float(ndtri(0.5 + level / 2.0)) * error
     return pd.DataFrame(
         {
             "estimate": effect,
@@ -148,7 +159,7 @@ def _one_effect(effect: np.ndarray, error: np.ndarray, variance: float, *, level
             "conf_high": effect + half,
             "conf_level": level,
             "expected_rank": rank,
-            "percentile": 100.0 * (rank - 0.5) / rank.size,
+            "percentile": 100.0 * (below - 0.5) / rank.size,
             "reliability": np.clip(known, 0.0, 1.0),
         }
     )

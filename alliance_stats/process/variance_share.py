@@ -7,14 +7,12 @@ from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import qr
 from scipy.optimize import brentq, minimize
 from scipy.special import ndtri
 
 from alliance_stats.mixed.factor import evaluate
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.mixed.scaling import standard_theta
-from alliance_stats.mixed.termfactors import theta_in_order
+from alliance_stats.mixed.threads import few_threads
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -114,8 +112,10 @@ def share_limits(fit: LmmFit, kind: ShareKind, *, group: str, within: str | None
         return ShareLimits(estimate, estimate, False, False)
     path = _Path(fit, kind, group, within)
     cutoff = float(ndtri(0.5 + level / 2.0))
-    low, low_reached = _limit(path, estimate, 0.0, cutoff)
-    high, high_reached = _limit(path, estimate, 1.0, cutoff)
+    cp = fit.cross_products
+    with few_threads(cp.n_fixed if cp.crossed is None else max(cp.n_fixed, cp.crossed.n_outer)):
+        low, low_reached = _limit(path, estimate, 0.0, cutoff)
+        high, high_reached = _limit(path, estimate, 1.0, cutoff)
     return ShareLimits(low, high, low_reached, high_reached)
 
 
@@ -147,6 +147,7 @@ class _Path:
     _inverse: Floats = field(init=False)
     _scales: list[Floats] = field(init=False)
     _first: list[int] = field(init=False)
+    _maps: list[Floats] = field(init=False)
 
     def __post_init__(self) -> None:
         terms = self.fit.design.terms
@@ -155,6 +156,7 @@ class _Path:
             np.array([1.0 if c is None else float(np.sqrt(np.mean(c**2))) for c in term.columns]) for term in terms
         ]
         self._scales = [scale[self._order(k)] for k, scale in enumerate(roots)]
+        self._maps = [self._map(k) for k in range(len(terms))]
         self.restart()
 
     def _order(self, k: int) -> list[int]:
@@ -223,44 +225,62 @@ class _Path:
 
         The likelihood's own derivatives, by theta, times those of theta, which are cheap, by central differences.
         """
-        here = evaluate(self.fit.cross_products, self._theta(rho, free), reml=self.fit.method == "REML")
         steps = STEP * np.eye(free.size)
-        moved = [self._theta(rho, free + step) - self._theta(rho, free - step) for step in steps]
-        return here.criterion, np.array(moved).reshape(free.size, here.gradient.size) @ here.gradient / (2.0 * STEP)
+        thetas = self._thetas(rho, np.vstack([free[None, :], free + steps, free - steps]))
+        here = evaluate(self.fit.cross_products, thetas[0], reml=self.fit.method == "REML")
+        moved = thetas[1 : 1 + free.size] - thetas[1 + free.size :]
+        return here.criterion, moved @ here.gradient / (2.0 * STEP)
 
-    def _theta(self, rho: float, free: Floats) -> Floats:
-        """Return theta of standardised columns at a share and the free entries, shape (n_theta,)."""
+    def _thetas(self, rho: float, free: Floats) -> Floats:
+        """Return theta of standardised columns at a share and several sets of free entries, shape (n_sets, n_theta)."""
         own, other = self._places()
         blocks, start = [], 0
         for k, scale in enumerate(self._scales):
-            n = scale.size * (scale.size + 1) // 2 - (k == own)
-            entries = free[start : start + n]
-            start += n
-            blocks.append(np.concatenate([[0.0], entries]) if k == own else entries.copy())
-        lead = 0.0 if other is None else float(blocks[other][0])
+            n = scale.size * (scale.size + 1) // 2
+            held = np.zeros((free.shape[0], int(k == own)))
+            blocks.append(np.hstack([held, free[:, start : start + n - held.shape[1]]]))
+            start += n - held.shape[1]
+        lead = 0.0 if other is None else blocks[other][:, 0].copy()
         if self.kind.residual == 0.0 and other is not None:
-            blocks[own][0], blocks[other][0] = np.sqrt(rho) * lead, np.sqrt(1.0 - rho) * lead
+            blocks[own][:, 0], blocks[other][:, 0] = np.sqrt(rho) * lead, np.sqrt(1.0 - rho) * lead
         else:
             relative = lead / self._scales[other][0] if other is not None else 0.0
             rest = relative**2 + self.kind.residual
-            blocks[own][0] = np.sqrt(rho / (1.0 - rho) * rest) * self._scales[own][0]
-        factors = [self._factor(k, block) for k, block in enumerate(blocks)]
-        theta = theta_in_order(self.fit.design, factors)
-        return standard_theta(self.fit.design, self.fit.cross_products, self.fit.scaling, theta)
+            blocks[own][:, 0] = np.sqrt(rho / (1.0 - rho) * rest) * self._scales[own][0]
+        names = [term.grouping.name for term in self.fit.design.terms]
+        cp, theta = self.fit.cross_products, []
+        for g, pattern in zip(cp.order, cp.patterns, strict=True):
+            k = names.index(self.fit.design.groupings[g].name)
+            root = _lower_stack(self._maps[k] @ _triangles(blocks[k], self._scales[k].size))
+            theta += [root[:, row, column] for row, column in pattern]
+        return np.stack(theta, axis=1)
 
-    def _factor(self, k: int, entries: Floats) -> Floats:
-        """Return a term's factor in the user's units and order from its entries."""
-        scale = self._scales[k]
-        lower = np.zeros((scale.size, scale.size))
-        lower[np.tril_indices(scale.size)] = entries
-        lower /= scale[:, None]
-        return _lower(lower[np.argsort(self._order(k))])
+    def _map(self, k: int) -> Floats:
+        """Return what leads from a term's factor here to that of standardised columns, up to a rotation, shape (q, q)."""
+        design, scale = self.fit.design, self._scales[k]
+        in_order = np.diag(1.0 / scale)[np.argsort(self._order(k))]
+        g = [grouping.name for grouping in design.groupings].index(design.terms[k].grouping.name)
+        return np.asarray(np.linalg.solve(self.fit.scaling.z_transforms[g], in_order), dtype=float)
 
 
 def _lower(factor: Floats) -> Floats:
     """Return the lower triangular L with L L' = F F' and a diagonal that is not negative."""
-    root = np.asarray(qr(factor.T, mode="r")[0])[: factor.shape[0]].T
-    return np.asarray(root * np.where(root.diagonal() < 0, -1.0, 1.0))
+    return np.asarray(_lower_stack(factor[None, :, :])[0])
+
+
+def _lower_stack(factors: Floats) -> Floats:
+    """Return the same for several factors, shape (n, q, q)."""
+    roots = np.asarray(np.linalg.qr(factors.transpose(0, 2, 1), mode="r"), dtype=float).transpose(0, 2, 1)
+    signs = np.where(np.diagonal(roots, axis1=1, axis2=2) < 0, -1.0, 1.0)
+    return np.asarray(roots * signs[:, None, :])
+
+
+def _triangles(entries: Floats, size: int) -> Floats:
+    """Return lower triangles from their entries row by row, shape (n, size, size)."""
+    whole = np.zeros((entries.shape[0], size, size))
+    rows, columns = np.tril_indices(size)
+    whole[:, rows, columns] = entries
+    return whole
 
 
 def _lower_part(matrix: Floats) -> Floats:

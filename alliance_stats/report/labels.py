@@ -52,11 +52,12 @@ def estimate_label(frame: pd.DataFrame) -> str:
     Parameters
     ----------
     frame : DataFrame
-        Tidy table. Rows of a regression have a term or a predictor and a standard error, and no ``kind`` that says
-        they are something else, such as a correlation or a variance.
+        Tidy table. Rows of a regression have a term or a predictor, a standard error and a test, and no column ``kind``,
+        ``group`` or ``category`` that says they are something else, such as a correlation, a variance or a mean.
     """
-    names_coefficients = {"term", "predictor"} & set(frame.columns) and "std_error" in frame
-    return "b" if names_coefficients and "kind" not in frame else "Estimate"
+    columns = set(frame.columns)
+    coefficients = {"term", "predictor"} & columns and "std_error" in columns and {"statistic", "p_value"} & columns
+    return "b" if coefficients and not {"kind", "group", "category"} & columns else "Estimate"
 
 
 def statistic_label(frame: pd.DataFrame) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+MOST_DECIMALS = 8
+
 
 def fixed(value: float, digits: int) -> str:
     """Return a number with a fixed count of decimals; never "-0.00".
@@ -26,6 +28,19 @@ def fixed(value: float, digits: int) -> str:
         return "Inf" if value > 0 else "-Inf"
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text
+
+
+def decimals(spread: float, *, least: int) -> int:
+    """Return how many decimals to print: ``least``, or as many as show two digits of a spread that they would hide.
+
+    Examples
+    --------
+    >>> decimals(0.3, least=2), decimals(0.0047, least=2), decimals(math.nan, least=2)
+    (2, 4, 2)
+    """
+    if not math.isfinite(spread) or spread <= 0 or spread >= 10.0**-least:
+        return least
+    return min(MOST_DECIMALS, 1 - math.floor(math.log10(spread)))
 
 
 def p_text(value: float) -> str:

@@ -166,14 +166,16 @@ def maximise(likelihood: Callable[[FloatArray], Evaluation | None], start: Float
         gain = float(score @ step)
         if gain < 1e-16 * len(theta):
             return Maximum(theta, now, converged=True)
-        ahead = likelihood(theta + step)
+        ahead, halved = likelihood(theta + step), False
         if ahead is None or now.deviance - ahead.deviance < gain / 2:
             # Where the expected information is smaller than the observed one a step leads too far, and half of it far enough.
             half = likelihood(theta + step / 2)
             if half is not None and (ahead is None or half.deviance < ahead.deviance):
-                step, ahead = step / 2, half
+                step, ahead, halved = step / 2, half, True
         if ahead is not None and ahead.deviance < now.deviance:
-            theta, now, damping = theta + step, ahead, max(damping / 10, 1e-12)
+            # A step that had to be halved was damped too little: with less, the search would zigzag along a curved ridge.
+            theta, now = theta + step, ahead
+            damping = max(10 * damping, 1e-6) if halved else max(damping / 10, 1e-12)
         elif damping > 1e8:
             # Rounding hides gains this small.
             return Maximum(theta, now, converged=gain < 1e-7 or _flat(now))

@@ -5,6 +5,7 @@ therapists are drawn with slopes of -0.5, 0.8 and -1.2 on the true session, pati
 have two to eight sessions, so observed means err: "observed" shows the slopes that `alliance_outcome` gives by default,
 "reliability" those on means drawn in by their reliability, "latent" those of the latent covariate model. "after the outcome
 before" is the lagged model with the outcome before, whose bias the dynamic panel makes; the truth of its slope is -0.5 too.
+"detrended after the outcome before" takes each patient's line out of the alliance, not out of the outcome before.
 """
 
 from __future__ import annotations
@@ -75,10 +76,15 @@ def intervals(frame: pd.DataFrame) -> list[tuple[str, str, float, float, float]]
             latent = al.contextual_test(result, means="latent").tidy()
             rows += [("latent", row.level, row.estimate, row.conf_low, row.conf_high) for row in latent.itertuples()]
     lagged = al.alliance_outcome(
-        frame, alliance="alliance", outcome="later", lag=1, detrend=None, random=al.OutcomeModel(slopes=())
+        frame, alliance="alliance", outcome="later", lag=1, detrend=[None, "linear"], random=al.OutcomeModel(slopes=())
     )
-    row = lagged.slope("session")
-    return [*rows, ("after the outcome before", "session", row["estimate"], row["conf_low"], row["conf_high"])]
+    names = ("after the outcome before", "detrended after the outcome before")
+    found = [one.slope("session") for one in lagged.results]
+    rows += [
+        (name, "session", row["estimate"], row["conf_low"], row["conf_high"])
+        for name, row in zip(names, found, strict=True)
+    ]
+    return rows
 
 
 def truth_of(level: str) -> float:

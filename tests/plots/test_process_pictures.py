@@ -188,12 +188,12 @@ def test_the_cross_is_the_mean_with_its_intervals(unstable: Instability) -> None
 def test_early_change_and_start_are_drawn_in_the_same_unit(early: EarlyResponse) -> None:
     axes = early.plot()
     table = early.tidy().set_index("term").loc[["early_slope", "early_start"]]
-    spread = early.patients[["early_slope", "early_start"]].std().to_numpy()
+    spread = early.patients[["early_slope", "early_start"]].std().to_numpy() / early.patients["later_mean"].std()
     np.testing.assert_allclose(points(axes), table["estimate"] * spread)
     np.testing.assert_allclose(intervals(axes), table[["conf_low", "conf_high"]].to_numpy() * spread[:, None])
     assert labels(axes) == ["early change, up to 3", "level at the start"]
     assert "N = 72 later ratings of 24 patients" in axes.get_title()
-    assert "per SD between patients\n(line: 95% interval)" in axes.get_xlabel()
+    assert "SDs of mean later ors per SD, both between patients\n(line: 95% interval)" in axes.get_xlabel()
 
 
 # All of them

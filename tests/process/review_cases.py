@@ -244,9 +244,9 @@ def mediated(n_patients: int = 120, design: str = "1-1-1", *, before: bool = Fal
         arm = {patient: place % 2 for place, patient in enumerate(frame["patient"].unique())}
         frame = frame.assign(arm=frame["patient"].map(arm))
         roles, lags = ("arm", "alliance", "outcome"), (1,)  # type: ignore[assignment]
-    held = ["alliance", "outcome"] if before else []
+    held = ("mediator", "outcome") if before else ()
     slopes = ("a", "b") if design == "1-1-1" else ()
-    result = al.mediation(frame, *roles, design=design, lags=lags, covariates=held, slopes=slopes)
+    result = al.mediation(frame, *roles, design=design, lags=lags, previous=held, slopes=slopes)
     return Case(result, frame)
 
 

@@ -41,6 +41,13 @@ BAD: list[tuple[Callable[[], Any], str]] = [
 ]
 
 
+def test_a_required_option_is_not_said_to_be_left_out() -> None:
+    with pytest.raises(DataError, match=r'columns=\["first", "second"\], or leave columns out\.'):
+        column_names([1], "columns")
+    with pytest.raises(DataError, match=r'columns=\["first", "second"\]\.$'):
+        column_names([1], "columns", required=True)
+
+
 @pytest.mark.parametrize(("call", "expected"), GOOD)
 def test_what_an_option_takes_is_returned(call: Callable[[], Any], expected: object) -> None:
     assert call() == expected

@@ -262,6 +262,8 @@ def test_notes_say_what_was_done(options: dict[str, Any], text: str) -> None:
 def test_notes_count_patients_with_a_single_rating() -> None:
     frame = pd.DataFrame({"patient": [1, 1, 2], "wai": [1.0, 2.0, 3.0]})
     assert "Patients with one rating of wai, who carry no session part: 1." in notes(frame, levels=("patient",))
+    drawn_in = "Patients with one rating of wai, whose session part is what their mean is drawn in by: 1."
+    assert drawn_in in notes(frame, levels=("patient",), weights="reliability")
 
 
 def test_notes_say_that_there_is_one_therapist_only() -> None:
@@ -318,7 +320,7 @@ BAD = [
     (PLAIN.assign(wai=np.nan), {}, DataError, r"No row has both a value in 'wai'"),
     (PLAIN.assign(wai=np.inf), {}, DataError, r"4 infinite values(?s:.*)missing"),
     (PLAIN.iloc[:0], {}, DataError, r"no rows"),
-    (CROSSED, {}, DataError, r"1 of 2 patients belong to more than one therapist(?s:.*)levels=\('patient',\)"),
+    (CROSSED, {}, DataError, r"1 of 2 patients belongs to more than one therapist(?s:.*)levels=\('patient',\)"),
     (PLAIN, {"lag": -1}, DataError, r"lag=-1(?s:.*)session before"),
     (PLAIN, {"lag": 1.5}, DataError, r"lag=1.5 is not a number of sessions"),
     (PLAIN, {"lag": "1"}, DataError, r"lag='1' is not a number of sessions"),
@@ -464,19 +466,16 @@ def test_a_variance_of_zero_leaves_no_patient_part_and_is_said() -> None:
 @pytest.mark.parametrize(
     ("wai", "message"),
     [
-        ([1.0, np.nan, 3.0, np.nan], r"Each of 2 patients has one rating(?s:.*)weights=\"sessions\""),
+        (
+            [1.0, np.nan, 3.0, np.nan],
+            r"No patient has two ratings of 'wai' \(2 patients with one\)(?s:.*)weights=\"sessions\"",
+        ),
         ([2.0] * 4, r"does not vary"),
     ],
 )
 def test_the_reliability_of_means_needs_repeated_ratings_that_vary(wai: list[float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         within_between(PLAIN.assign(wai=wai), "wai", levels=("patient",), weights="reliability")
-
-
-def test_mixed_raters_are_counted() -> None:
-    frame = PLAIN.assign(rater=["patient", "observer"] * 2)
-    assert "Ratings of wai mix 2 raters (column 'rater')" in notes(frame)
-    assert "raters" not in notes(PLAIN.assign(rater="patient"))
 
 
 def test_more_than_four_levels_are_refused() -> None:

@@ -147,6 +147,17 @@ def test_df_methods_and_robust_errors_are_those_of_linear_inference(options: dic
     assert (row["std_error"], row["df"]) != (plain["std_error"], plain["df"])
 
 
+def test_a_test_on_predicted_means_says_so_and_that_they_count_as_known(few: pd.DataFrame) -> None:
+    model = OutcomeModel(slopes=(), weights="reliability")
+    reliable = contextual_test(alliance_outcome(few, **SAME, random=model))
+    assert reliable.glance().loc[0, "means"] == "predicted"
+    assert any("on predicted means (weights='reliability'), taken as known" in note for note in reliable.notes)
+    assert not any("observed means" in note for note in reliable.notes)
+    plain = contextual_test(alliance_outcome(few, **SAME, random=OutcomeModel(slopes=())))
+    assert plain.glance().loc[0, "means"] == "observed"
+    assert any("on observed means" in note for note in plain.notes)
+
+
 def test_tidy_speaks_the_vocabulary(lagged: AllianceOutcome) -> None:
     result = contextual_test(lagged)
     assert isinstance(result, ContextualTest)

@@ -74,7 +74,7 @@ def test_a_kappa_without_variation_is_missing_and_noted() -> None:
     )
     rows = overlap.tidy().query("kind == 'kappa'").set_index("level")
     assert np.isnan(rows.loc["patient", "estimate"])
-    assert any("kappas are not defined" in note for note in overlap.notes)
+    assert any("is not defined" in note or "are not defined" in note for note in overlap.notes)
 
 
 def test_labels_and_the_order_of_rows_change_nothing() -> None:
@@ -88,3 +88,44 @@ def test_there_must_be_two_different_criteria() -> None:
         al.compare_gain_criteria(noise(5, 8), "score", criteria=["kelly"], **GAINS)
     with pytest.raises(DataError, match=r"Two criteria are called 'gumz_1sd'[\s\S]*key="):
         al.compare_rupture_criteria(noise(5, 8), alliance="score", repair=1.0, criteria=["gumz_1sd", "gumz_1sd"])
+
+
+def test_patients_whom_no_criterion_can_judge_are_in_no_share() -> None:
+    frame = pd.concat(
+        [noise(20, 8), noise(5, 5).assign(patient=lambda d: d["patient"] + 50, session=lambda d: 2 * d["session"])]
+    )
+    table = al.compare_rupture_criteria(frame, alliance="score", repair=1.0).tidy().query("level == 'patient'")
+    assert set(table["n"]) == {20}
+    bridged = al.compare_rupture_criteria(frame, alliance="score", repair=1.0, missing="bridge").tidy()
+    assert set(bridged.query("level == 'patient'")["n"]) == {25}
+
+
+def test_within_and_direction_are_those_of_the_single_analyses() -> None:
+    frame = noise(60, 10)
+    options: dict[str, Any] = {"alliance": "score", "repair": 1.0, "within": 2, "direction": "higher_is_worse"}
+    table = al.compare_rupture_criteria(frame, **options).tidy().query("kind == 'share' and level == 'session'")
+    for key, count in zip(table["term"], table["n_found"], strict=True):
+        assert count == al.ruptures(frame, criterion=key, **options).glance()["n_ruptures"].iloc[0]
+    other = al.compare_rupture_criteria(frame, alliance="score", repair=1.0).tidy()
+    assert other.query("kind == 'share' and level == 'session'")["n_found"].tolist() != table["n_found"].tolist()
+
+
+def test_notes_count_rows_and_what_each_criterion_judges() -> None:
+    frame = pd.concat([noise(10, 8), noise(1, 8).assign(patient=np.nan)])
+    notes = al.compare_rupture_criteria(
+        frame, alliance="score", repair=1.0, criteria=["gumz_1sd", "control_chart"]
+    ).notes
+    assert "Rows: 88; used: 80, of 10 patients; left out: 8 without patient (each row counted once)." in notes
+    assert "'gumz_1sd' judges 70 sessions of 10 patients." in notes
+    assert "'control_chart' judges 80 sessions of 10 patients." in notes
+
+
+def test_intervals_of_kappa_are_normal_at_any_level_and_end_at_one() -> None:
+    rule = al.load_gain_criterion("gaynor")
+    nearly = [rule, replace(rule, key="nearly", share=0.255)]
+    overlap = al.compare_gain_criteria(noise(60, 10), "score", criteria=nearly, **GAINS)
+    assert overlap.tidy().query("kind == 'kappa'")["conf_high"].eq(1.0).any()
+    for level, z in ((0.95, 1.959964), (0.8, 1.281552)):
+        rows = overlap.tidy(level=level).query("kind == 'kappa'").dropna(subset=["std_error"])
+        assert (rows["conf_low"] - (rows["estimate"] - z * rows["std_error"])).abs().max() < 1e-5
+        assert (rows["conf_high"] - np.minimum(1, rows["estimate"] + z * rows["std_error"])).abs().max() < 1e-5

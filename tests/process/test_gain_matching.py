@@ -140,5 +140,67 @@ def test_another_frame_or_column_is_refused() -> None:
 
 def test_without_gains_there_is_no_contrast() -> None:
     frame = noise(6, 7).assign(score=20.0, wai=1.0)
-    with pytest.raises(DataError, match=r"0 patients have a gain, 6 have none[\s\S]*Hint"):
+    with pytest.raises(DataError, match=r"0 patients with a gain, 6 without[\s\S]*Hint"):
         contrast(frame)
+
+
+def alike() -> pd.DataFrame:
+    """Return three patients with the same gain and six controls with the same course, their alliance all different."""
+    rows: list[tuple[str, int, float, float]] = [
+        (f"g{p}", s, y, 5 + 0.1 * p + (0.5 + 0.2 * p) * (s > 3))
+        for p in range(3)
+        for s, y in enumerate([20.0, 20, 20, 8, 8, 8], 1)
+    ]
+    rows += [(f"c{p}", s, 20.0, 4 + 0.2 * p + 0.1 * p * (s > 3)) for p in range(6) for s in range(1, 7)]
+    return pd.DataFrame(rows, columns=["patient", "session", "score", "wai"])
+
+
+def test_among_equally_near_controls_the_order_of_rows_decides_nothing() -> None:
+    frame = alike()
+    first = contrast(frame)
+    for seed in range(6):
+        pd.testing.assert_frame_equal(contrast(frame.sample(frac=1.0, random_state=seed)).tidy(), first.tidy())
+    assert any(note.startswith("Other controls are equally near") for note in first.notes)
+    assert not any(note.startswith("Other controls") for note in contrast(study()).notes)
+
+
+@pytest.mark.parametrize("change", ["rows", "index", "float ids", "text ids", "new ids"])
+def test_the_frame_may_come_in_another_order_or_with_other_ids(change: str) -> None:
+    frame = study()
+    gains = al.sudden_gains(frame, "score", cutoff=7, criterion="tang_derubeis", direction="higher_is_worse")
+    other = {
+        "rows": frame.sample(frac=1.0, random_state=1),
+        "index": frame.set_axis(frame.index[::-1], axis=0),
+        "float ids": frame.astype({"patient": float}).iloc[::-1],
+        "text ids": frame.astype({"patient": str}).sample(frac=1.0, random_state=2),
+        "new ids": frame.assign(patient=frame["patient"].map(lambda value: f"x{97 * value % 31}")),
+    }[change]
+    pd.testing.assert_frame_equal(
+        al.around_gains(gains, other, column="wai").tidy(), al.around_gains(gains, frame, column="wai").tidy()
+    )
+
+
+def test_ids_that_changed_places_are_refused() -> None:
+    frame = study()
+    gains = al.sudden_gains(frame, "score", cutoff=7, criterion="tang_derubeis", direction="higher_is_worse")
+    with pytest.raises(DataError, match=r"does not hold the ratings of 'score'[\s\S]*pass the frame"):
+        al.around_gains(gains, frame.assign(patient=13 - frame["patient"]), column="wai")
+
+
+def test_the_rating_counts_in_sessions_without_an_outcome() -> None:
+    frame = study()
+    # the outcome ends one session after the gain, the rating goes on
+    short = frame.assign(score=frame["score"].where(frame["session"] <= 5))
+    expected = frame[(frame["patient"] <= 6) & frame["session"].between(4, 6)].groupby("patient")["wai"].mean().mean()
+    for frame_ in (short, frame.assign(score=frame["score"].mask(frame["session"].eq(6)))):
+        rows = contrast(frame_).tidy().query("term == 'after' and group == 'gain'")
+        assert rows["estimate"].iloc[0] == pytest.approx(expected)
+
+
+def test_the_notes_name_level_degrees_of_freedom_and_rows() -> None:
+    frame = study()
+    frame.loc[3, "wai"] = np.nan
+    notes = contrast(frame).notes
+    assert any("t with pairs - 1 degrees of freedom" in note for note in notes)
+    assert "Rows: 84; used: 84, of 12 patients; none left out." in notes
+    assert any(note.startswith("Rows: 84; used: 83, of 12 patients; left out: 1 without 'wai'") for note in notes)

@@ -342,9 +342,21 @@ BAD: list[tuple[str, Any, dict[str, Any], type[Exception], str]] = [
         DataError,
         "60 patients are in more than one",
     ),
-    ("one group", lambda d: d.assign(arm="a"), {"by": "arm"}, DataError, "makes 1 groups(?s:.*)leave by= out"),
+    (
+        "one group",
+        lambda d: d.assign(arm="a"),
+        {"by": "arm"},
+        DataError,
+        "makes 1 group in the 660 rows(?s:.*)leave by= out",
+    ),
     ("by people", lambda d: d.assign(site=1), {"by": "site"}, DataError, "'site' names people or places"),
-    ("twice", lambda d: pd.concat([d, d.iloc[:2]]), {}, DataError, "2 rows repeat the patient, week"),
+    (
+        "twice",
+        lambda d: pd.concat([d, d.iloc[:2]]),
+        {},
+        DataError,
+        "2 rows repeat the patient and week of an earlier row(?s:.*)one row per patient and week",
+    ),
     ("roles", lambda d: d, {"by": "distress"}, DataError, "two roles"),
     (
         "taken",

@@ -12,7 +12,7 @@ import pytest
 from course_frames import course, long_frame, noise, relabelled
 
 import alliance_stats as al
-from alliance_stats import DataError
+from alliance_stats import AllianceStatsError, DataError
 from alliance_stats.process.instability import MEASURES
 
 GOLDEN: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "courses.json").read_text())
@@ -94,7 +94,7 @@ def test_gaps_are_never_bridged_in_mssd() -> None:
     result = al.instability(course(1, 2, None, 90, 91), "score", exponent=0)
     assert result.values()["mssd"].tolist() == [1.0]
     assert result.values()["adjusted_mssd"].tolist() == pytest.approx([(1 + 88**2 + 1) / 3])
-    assert any("1 pairs across a gap" in note for note in result.notes)
+    assert any("1 pair across a gap counts" in note for note in result.notes)
 
 
 def test_labels_and_the_order_of_rows_change_nothing() -> None:
@@ -131,20 +131,52 @@ def test_patients_who_do_not_vary_or_have_one_rating_are_noted() -> None:
     assert values["mssd"].tolist()[:2] == [0.0, 1.0]
     assert np.isnan(values["autocorrelation"].iloc[0])
     assert np.isnan(values["mssd"].iloc[2])
-    assert any(note.startswith("1 patients do not vary") for note in result.notes)
-    assert any(note.startswith("1 patients have no neighbouring") for note in result.notes)
+    assert any(note.startswith("1 patient does not vary") for note in result.notes)
+    assert any(note.startswith("1 patient has no neighbouring") for note in result.notes)
 
 
 @pytest.mark.parametrize(
     ("frame", "options", "message"),
     [
-        (noise(4, 1), {}, r"No patient has two neighbouring ratings of 'score' \(4 of 4[\s\S]*follow one another"),
+        (
+            noise(4, 1),
+            {},
+            r"No patient has two neighbouring ratings of 'score' \(4 of 4 patients have fewer[\s\S]*two or more rated sessions",
+        ),
         (noise(4, 5).assign(day=1.0), {"time": "day"}, r"16 ratings are not later[\s\S]*check the times"),
         (noise(4, 5).assign(day=np.nan), {"time": "day"}, r"20 rated rows have no 'day'[\s\S]*session numbers"),
         (noise(4, 5), {"exponent": -1}, r"exponent = -1[\s\S]*0.5"),
-        (noise(4, 5).assign(rater=["a", "b"] * 10), {}, r"2 raters \(column 'rater'\)[\s\S]*keep one"),
+        (
+            noise(4, 5).assign(rater=["a", "b"] * 10),
+            {},
+            r"2 raters \(column 'rater'\)[\s\S]*keep the rows of one rater",
+        ),
     ],
 )
 def test_bad_input_is_refused(frame: pd.DataFrame, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         al.instability(frame, "score", **options)
+
+
+@pytest.mark.parametrize("kind", ["dates", "texts"])
+def test_times_given_as_dates_are_refused_with_a_way_to_days(kind: str) -> None:
+    days = pd.Timestamp("2024-01-01") + pd.to_timedelta(noise(4, 5)["session"], unit="D")
+    frame = noise(4, 5).assign(datum=days if kind == "dates" else days.dt.strftime("%Y-%m-%d"))
+    with pytest.raises(AllianceStatsError, match=r"'datum' holds dates[\s\S]*Hint: [\s\S]*\.dt\.days"):
+        al.instability(frame, "score", time="datum")
+    numbers = frame.assign(datum=(days - days.min()).dt.days)
+    assert al.instability(numbers, "score", time="datum").time == "datum"
+
+
+def test_sessions_further_apart_than_one_are_no_neighbours_and_the_hint_says_so() -> None:
+    frame = noise(4, 5).assign(session=lambda d: 7 * d["session"])
+    with pytest.raises(DataError, match=r"\(0 of 4 patients have fewer than two ratings\)[\s\S]*counts days or weeks"):
+        al.instability(frame, "score")
+    assert al.instability(noise(4, 5), "score").time is None
+
+
+def test_notes_tell_level_estimand_and_degrees_of_freedom() -> None:
+    notes = " ".join(al.instability(noise(4, 5), "score").notes)
+    assert "Level: session to session within the patient. Estimand: mean over patients" in notes
+    assert "t intervals with patients - 1 degrees of freedom" in notes
+    assert "Rows: 20; used: 20, of 4 patients; none left out." in notes

@@ -146,7 +146,7 @@ def test_a_specification_without_estimate_is_kept_with_its_reason(frame: pd.Data
     found = alliance_multiverse(frame, question=ASKED, choices={"lag": [1, 9]}, random=PLAIN, progress=False)
     assert (found.n_specifications, len(found.failures)) == (2, 1)
     assert found.failures["reason"][0].startswith("No patient has ratings of 'wai' at a lag of 9")
-    assert any("1 specifications could not be estimated" in note for note in found.notes)
+    assert any("1 specification could not be estimated" in note for note in found.notes)
 
 
 def test_results_do_not_depend_on_workers(frame: pd.DataFrame) -> None:
@@ -179,16 +179,16 @@ def test_progress_is_shown_when_asked_for(frame: pd.DataFrame, capsys: pytest.Ca
 
 BAD: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"choices": {"detrned": [None]}}, DataError, r"No choice 'detrned'(?s:.*)did you mean 'detrend'"),
-    ({"choices": {"detrend": ["loess"]}}, DataError, r"No option of detrend 'loess'(?s:.*)linear"),
-    ({"choices": {"outliers": ["2sd"]}}, DataError, r"No option of outliers '2sd'(?s:.*)3sd"),
+    ({"choices": {"detrend": ["loess"]}}, DataError, r"No detrend option 'loess'(?s:.*)linear"),
+    ({"choices": {"outliers": ["2sd"]}}, DataError, r"No rule for outliers '2sd'(?s:.*)3sd"),
     ({"choices": {"centring": "sessions"}}, DataError, r"'centring' is not a list of options"),
     ({"choices": {"lag": []}}, DataError, r"'lag' has no option, or one twice"),
     ({"choices": {"lag": [1, 1]}}, DataError, r"'lag' has no option, or one twice"),
-    ({"choices": {"covariates": ["session"]}}, DataError, r"option of covariates is a str(?s:.*)Adjustments"),
+    ({"choices": {"covariates": ["session"]}}, DataError, r"option of covariates is of type str(?s:.*)Adjustments"),
     ({"choices": {"lag": list(range(1, 60)), "outcome": [f"y{i}" for i in range(60)]}}, DataError, r"make 3540 models"),
     ({"question": {"alliance": "wai", "lag": 1}}, DataError, r"does not say 'outcome'(?s:.*)for example"),
     ({"question": {**ASKED, "random": ()}}, DataError, r"no part 'random'"),
-    ({"choices": {"lag": [9]}}, ModelError, r"None of 1 specifications(?s:.*)at a lag of 9(?s:.*)follow its advice"),
+    ({"choices": {"lag": [9]}}, ModelError, r"None of 1 specification can(?s:.*)at a lag of 9(?s:.*)follow its advice"),
     (
         {"choices": {"slopes": [()]}, "random": ("patient",)},
         ModelError,

@@ -153,7 +153,9 @@ def test_means_may_be_drawn_in_by_their_reliability(study: Study) -> None:
 def test_unknown_models_are_refused(study: Study) -> None:
     with pytest.raises(ModelError, match=r"No df method 'satterthwait'(?s:.*)did you mean 'satterthwaite'"):
         OutcomeModel(df="satterthwait")  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match=r"residual= is a str(?s:.*)ar1"):
+    with pytest.raises(
+        ModelError, match=r"residual= takes a structure of residuals, not a value of type str(?s:.*)ar1"
+    ):
         OutcomeModel(residual="ar1")  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"No level for slopes 'therapst'(?s:.*)did you mean 'therapist'"):
         formula(study(), random=OutcomeModel(slopes=("therapst",)))
@@ -183,6 +185,45 @@ def test_sessions_patients_and_therapists_that_carry_each_estimate_are_counted(s
     assert table.loc["session", counts].tolist() == [175, 35, 8]
     assert table.loc["patient", counts].tolist() == [175, 35, 7]
     assert table.loc["therapist", counts].tolist() == [180, 36, 8]
+
+
+def test_n_counts_the_rows_or_units_that_by_level_counts(study: Study) -> None:
+    frame = study()
+    frame = frame[(frame["therapist"] != "t0") | (frame["patient"] == "p0")]
+    result = alliance_outcome(frame, **ASKED, random=PLAIN)
+    table, rows = result.by_level().set_index("level"), result.tidy().set_index("term")["n"]
+    assert rows["wai_session_lag1"] == table.loc["session", "n_sessions"] == 180
+    assert rows["wai_patient"] == rows["wai_patient - wai_session_lag1"] == table.loc["patient", "n_patients"] == 35
+    assert rows["wai_therapist"] == table.loc["therapist", "n_therapists"] == 8
+    assert rows["session"] == len(result.frame)
+    assert any("without those of a patient whose predictor never changes" in note for note in result.notes)
+
+
+def test_a_patient_with_one_analysed_row_carries_the_session_slope_if_the_alliance_was_off_its_mean(
+    study: Study,
+) -> None:
+    frame = study()
+    # p0 has one outcome that follows another, and the alliance of all six sessions.
+    frame["distress"] = frame["distress"].where((frame["patient"] != "p0") | (frame["session"] < 3))
+    result = alliance_outcome(frame, **ASKED, random=PLAIN)
+    assert (result.frame["patient"] == "p0").sum() == 1
+    assert result.slope("session")[["n_sessions", "n_patients"]].tolist() == [196, 40]
+
+
+def test_standardised_slopes_are_in_standard_deviations_of_the_rows_analysed(study: Study) -> None:
+    result = alliance_outcome(study(), **{**ASKED, "detrend": "linear"}, random=PLAIN)
+    rows, table = result.frame, result.by_level().set_index("level")
+    own = rows.groupby("patient")[["wai_session_lag1", "distress"]]
+    within = (rows[["wai_session_lag1", "distress"]] - own.transform("mean")).std()
+    assert table.loc["session", "std_estimate"] == pytest.approx(
+        table.loc["session", "estimate"] * within.iloc[0] / within.iloc[1]
+    )
+    patients = rows.groupby(["therapist", "patient"])[["wai_patient", "distress"]].mean()
+    apart = patients["distress"] - patients.groupby("therapist")["distress"].transform("mean")
+    assert table.loc["patient", "std_estimate"] == pytest.approx(
+        table.loc["patient", "estimate"] * patients["wai_patient"].std() / apart.std()
+    )
+    assert any("of the outcome with its trend" in note for note in result.notes)
 
 
 def test_a_pooled_slope_is_refused_with_what_it_would_mix(study: Study) -> None:
@@ -302,7 +343,9 @@ def test_patient_and_session_parts_are_orthogonal_in_the_rows_of_a_complete_tabl
 
 def test_an_alliance_rated_by_two_raters_is_refused_with_counts(study: Study) -> None:
     frame = study().assign(rater=lambda f: np.where(f["session"] < 3, "patient", "observer"))
-    with pytest.raises(DataError, match=r"ratings of 2 raters \(column 'rater', 160, 80 rows\)(?s:.*)keep one rater"):
+    with pytest.raises(
+        DataError, match=r"ratings of 2 raters \(column 'rater', 160, 80 rows\)(?s:.*)keep the rows of one rater"
+    ):
         alliance_outcome(frame, **ASKED)
     assert alliance_outcome(frame.assign(rater="patient"), **ASKED, random=PLAIN).fit.n_obs == 200
 

@@ -340,8 +340,18 @@ BAD = [
     ),
     (lambda f: f, {"waves": 2}, ModelError, r"waves=2: the models need 3 or more.*\nHint: pass for example waves=5"),
     (lambda f: f, {"waves": 9}, DataError, r"run from 1 to 5, 5 in all; 9 are needed\.\nHint: use fewer sessions"),
-    (two_raters, {}, DataError, r"Column 'rater' has 2 raters.*\nHint: keep one of them"),
-    (lambda f: pd.concat([f, f]), {}, DataError, r"1250 rows repeat the patient, session.*\nHint: .*rater="),
+    (
+        two_raters,
+        {},
+        DataError,
+        r"Column 'rater' has 2 raters.*\nHint: keep the rows of one rater, .*frame\['rater'\] == <one rater>",
+    ),
+    (
+        lambda f: pd.concat([f, f]),
+        {},
+        DataError,
+        r"1250 rows repeat the patient and session.*\nHint: remove the copies",
+    ),
     (
         lambda f: f.assign(alliance=5.0),
         {},

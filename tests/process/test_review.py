@@ -206,10 +206,20 @@ def test_a_difference_of_two_columns_is_a_difference_score(study: Study) -> None
 
 def test_mixed_raters_are_a_mistake(study: Study) -> None:
     frame = study().assign(rater=lambda f: np.where(f["session"] < 3, "patient", "observer"))
-    level, text = found(level_effects(frame, "distress", "wai"))["mixed_raters"]
+    level, text = found(lmm("distress ~ wai + rater + (1 | patient)", frame))["mixed_raters"]
     assert (level, text) == ("mistake", "The column 'rater' has 2 values in 240 rows.")
     assert found(level_effects(frame.assign(rater="patient"), "distress", "wai"))["mixed_raters"][0] == "fine"
     assert "mixed_raters" not in found(asked(study()))
+
+
+def test_raters_kept_apart_by_their_units_are_a_caution(study: Study) -> None:
+    frame = (
+        study().drop(columns="therapist").assign(rater=lambda f: np.where(f["patient"] < "p2", "patient", "observer"))
+    )
+    pairs = frame.rename(columns={"patient": "pair"})
+    level, text = found(level_effects(pairs, "distress", "wai", levels=("pair",)))["mixed_raters"]
+    assert level == "caution"
+    assert text.endswith("each pair has one, so that differences between pairs hold those between raters.")
 
 
 def test_gaps_and_dates_say_whether_sessions_are_equally_far_apart(study: Study) -> None:

@@ -101,7 +101,7 @@ def test_a_repair_after_a_gap_is_marked() -> None:
     result = found(course(5, 3, None, 5, 5))
     assert result.episodes()["dated_by_gap"].tolist() == [True]
     assert result.episodes()["repair_length"].tolist() == [2]
-    assert any(note.startswith("1 repairs were first seen after missing sessions") for note in result.notes)
+    assert any(note.startswith("1 repair was first seen after missing sessions") for note in result.notes)
 
 
 def test_the_stricter_standard_deviation_is_the_larger_one() -> None:
@@ -134,7 +134,7 @@ def test_patients_with_few_ratings_are_not_judged_and_counted() -> None:
     frame = long_frame([[5, 3, 5, 4], [5, 3, None, None], [5, None, None, None]])
     result = found(frame, "own_sd_step")
     assert result.by_patient()["judged"].tolist() == [True, False, False]
-    assert "2 of 3 patients have too few ratings to be judged." in result.notes
+    assert "2 of 3 patients cannot be judged and are in no share: 2 have fewer than 3 ratings." in result.notes
     assert found(frame).by_patient()["judged"].tolist() == [True, True, False]
     assert found(frame).by_patient()[["n_ruptures", "n_repaired", "n_open"]].to_numpy().tolist() == [
         [1, 1, 0],
@@ -211,7 +211,7 @@ def test_published_criteria_whose_constants_could_not_be_read_are_refused_with_t
     [
         ({"repair": 0}, r"repair = 0 is no share[\s\S]*0.5"),
         ({"repair": 1.2}, r"repair = 1.2 is no share"),
-        ({"within": 0}, r"within = 0 is no number[\s\S]*leave it out"),
+        ({"within": 0}, r"within is a whole number of 1 or more; 0 was given[\s\S]*within=1"),
         ({"missing": "skip"}, r"No rule for missing sessions 'skip'[\s\S]*Hint"),
         ({"cutoff": None}, r"Criterion 'points' needs a cut-off[\s\S]*cutoff="),
         ({"criterion": "gumz_1sd", "cutoff": 2}, r"threshold of its own \(1\)[\s\S]*leave cutoff= out"),
@@ -239,7 +239,7 @@ def test_impossible_criteria_are_refused(change: dict[str, Any], message: str) -
 
 def test_one_session_per_patient_cannot_be_judged() -> None:
     with pytest.raises(
-        DataError, match=r"No patient can be judged by 'gumz_1sd': 5 of 5[\s\S]*several ratings in a row"
+        DataError, match=r"'gumz_1sd': of 5 patients 5 have fewer than 3 ratings[\s\S]*several ratings in a row"
     ):
         found(noise(5, 1), "gumz_1sd")
 
@@ -260,7 +260,7 @@ def test_a_reliable_change_can_be_the_cutoff() -> None:
 def test_two_raters_in_one_column_are_refused() -> None:
     frame = noise(3, 6)
     mixed = pd.concat([frame.assign(rater="patient"), frame.assign(rater="therapist", session=frame["session"] + 6)])
-    with pytest.raises(DataError, match=r"2 raters \(column 'rater'\)[\s\S]*keep one"):
+    with pytest.raises(DataError, match=r"2 raters \(column 'rater'\)[\s\S]*keep the rows of one rater"):
         found(mixed)
 
 
@@ -269,3 +269,85 @@ def test_notes_and_tables_show_no_ids() -> None:
     result = found(frame, "gumz_1sd")
     assert not any("Maria" in text for text in [*result.notes, result.tidy().to_string(), repr(result)])
     assert result.episodes()["patient"].str.startswith("Maria").all()
+
+
+def apart(n_patients: int = 1) -> pd.DataFrame:
+    """Return patients rated in every second session, as many as asked for, and one rated in every session."""
+    every = pd.DataFrame({"patient": 0, "session": range(1, 6), "score": [5.0, 1, 5, 1, 5]})
+    second = [every.assign(patient=number + 1, session=every["session"] * 2) for number in range(n_patients)]
+    return pd.concat([*second, every], ignore_index=True)
+
+
+@pytest.mark.parametrize("criterion", ["gumz_1sd", "own_sd_step", "control_chart", "points"])
+def test_patients_without_neighbouring_ratings_are_not_judged(criterion: str) -> None:
+    result = found(apart(3), criterion)
+    assert result.by_patient()["judged"].tolist() == [False, False, False, True]
+    assert np.isnan(result.thresholds).tolist() == [True, True, True, False]
+    # the share of patients with a rupture is that of the patients in whom one could be seen
+    shares = result.tidy().query("term == 'patients_with_rupture'").iloc[0]
+    assert (shares["n"], result.glance()["n_patients_judged"].iloc[0]) == (1, 1)
+    text = "3 of 4 patients cannot be judged and are in no share: 3 have no ratings of two neighbouring sessions."
+    assert text in result.notes
+    assert found(apart(3), criterion, missing="bridge").judged.all()
+
+
+def test_every_patient_judged_has_a_rating_to_compare() -> None:
+    rng = np.random.default_rng(7)
+    frame = noise(60, 9).assign(keep=rng.random(540) < 0.35).query("keep")
+    for criterion in ("gumz_1sd", "own_sd_step", "points"):
+        for missing in ("break", "bridge"):
+            result = found(frame, criterion, missing=missing)
+            some = np.bincount(result.series.codes[result.comparable], minlength=result.series.n_units) > 0
+            assert result.judged.tolist() == some.tolist()
+            assert 0 < result.judged.sum() < 60
+
+
+def test_without_any_neighbouring_ratings_nothing_is_judged_and_the_hint_helps() -> None:
+    frame = apart(3).query("patient > 0")
+    message = r"of 3 patients 3 have no ratings of two neighbouring sessions[\s\S]*number the sessions[\s\S]*\"bridge\""
+    for criterion in ("own_sd_step", "control_chart", "points"):
+        with pytest.raises(DataError, match=message):
+            found(frame, criterion)
+        found(frame, criterion, missing="bridge")
+        renumbered = frame.assign(session=frame.groupby("patient")["session"].rank("dense"))
+        assert found(renumbered, criterion).judged.all()
+    short = frame[frame["session"] < 5]
+    with pytest.raises(DataError, match=r"3 have fewer than 3 ratings[\s\S]*take patients with 3 or more") as error:
+        found(short, "own_sd_step", missing="bridge")
+    assert "bridge" not in str(error.value)
+
+
+def test_a_control_chart_without_any_moving_range_judges_nobody() -> None:
+    frame = pd.concat([course(5, 5, 5, None, 4, 4, 4), noise(1, 8).assign(patient=2)])
+    result = found(frame, "control_chart")
+    assert result.by_patient()["judged"].tolist() == [False, True]
+    assert any("1 has no change between neighbouring sessions" in note for note in result.notes)
+    # over the gap there is a moving range: one point in five steps
+    bridged = found(frame, "control_chart", missing="bridge")
+    assert bridged.thresholds[0] == pytest.approx(3 * 0.2 * math.sqrt(math.pi) / 2)
+
+
+def test_a_level_is_compared_with_ratings_after_a_gap_as_well() -> None:
+    # mean 5, limit 3: low before and after the gap is one rupture, low after the gap only begins one there
+    once = found(course(7, 7, 1, None, 1, 7, 7), LEVEL).episodes()
+    assert once["onset"].tolist() == [3]
+    assert found(course(7, 7, 7, None, 1, 7, 1), LEVEL).episodes()["onset"].tolist() == [5, 7]
+    assert any("a missing session ends nothing" in note for note in found(course(7, 7, 1, 7), LEVEL).notes)
+
+
+def test_on_a_scale_where_higher_is_worse_a_rise_is_a_rupture() -> None:
+    frame = noise(40, 10)
+    for criterion in ("gumz_1sd", "own_sd_step", "control_chart", "points", DECLINE, LEVEL):
+        worse = found(frame.assign(score=100 - frame["score"]), criterion, direction="higher_is_worse", within=3)
+        better = found(frame, criterion, within=3)
+        pd.testing.assert_frame_equal(worse.tidy(), better.tidy())
+        pd.testing.assert_frame_equal(worse.episodes(), better.episodes())
+        assert worse.glance()["direction"].tolist() == ["higher_is_worse"]
+        assert any(note.startswith("A higher rating is worse") for note in worse.notes)
+    assert rows(course(1, 1, 3, 1, 1), direction="higher_is_worse") == [(2, 3, 3, 4, 2, "repaired")]
+
+
+def test_rounding_of_means_neither_ends_nor_begins_a_decline() -> None:
+    # the middle rating lies above the one before it in the last digit only: a plateau, no rise
+    frame = course(5.0, 3.1, np.nextafter(3.1, 4), 1.0)
+    assert rows(frame, replace(DECLINE, threshold=4.0)) == [(1, 4, 4, None, 4.0, "open")]

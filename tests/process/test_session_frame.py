@@ -41,6 +41,12 @@ def test_an_index_with_the_name_of_a_column_is_left_out() -> None:
     assert given.index.name == "patient"
 
 
+def test_patient_and_session_in_the_index_are_columns() -> None:
+    table = session_frame(PLAIN.set_index(["patient", "session"]))
+    pd.testing.assert_frame_equal(table, PLAIN)
+    assert list(session_frame(PLAIN.rename_axis("row")).columns) == list(PLAIN.columns)
+
+
 def test_attributes_are_kept() -> None:
     given = PLAIN.copy()
     given.attrs["notes"] = ("read from a file",)
@@ -56,7 +62,7 @@ def test_frames_of_other_libraries_hold_the_same_values() -> None:
 
 @pytest.mark.parametrize("given", [None, [1, 2], {"patient": [1]}, "frame.csv"])
 def test_what_is_no_frame_is_an_error(given: object) -> None:
-    with pytest.raises(DataError, match=r"needs a table of sessions; this is a [\s\S]*Hint: pass a pandas"):
+    with pytest.raises(DataError, match=r"needs a table of sessions, not an object of type [\s\S]*Hint: pass a pandas"):
         session_frame(given)
 
 

@@ -111,7 +111,7 @@ def test_the_critical_value_follows_the_number_of_scores(
         shift = known[0].mean() - known[1].mean() - edge * pooled * factor
         moved = [v if v is None else v + shift for v in after]
         frame = course(*before, *moved)
-        found = gains(frame, cutoff=0, criterion=replace(rule, share=0.0))
+        found = gains(frame, cutoff=1e-6, criterion=replace(rule, share=0.0))
         row = found.changes()
         # a factor below 1 makes the difference smaller than the critical one
         assert (row["session"] == 3).sum() == expected
@@ -254,7 +254,9 @@ def test_one_gain_stands_for_each_patient(which: Any) -> None:
 def test_two_raters_in_one_column_are_refused() -> None:
     frame = noise(4, 8)
     both = pd.concat([frame.assign(rater="patient"), frame.assign(rater="therapist", session=frame["session"] + 8)])
-    with pytest.raises(DataError, match=r"mixes the ratings of 2 raters \(column 'rater'\)[\s\S]*frame\[\"rater\"\]"):
+    with pytest.raises(
+        DataError, match=r"mixes the ratings of 2 raters \(column 'rater'\)[\s\S]*frame\['rater'\] == <one rater>"
+    ):
         gains(both)
 
 
@@ -316,7 +318,7 @@ def test_notes_show_no_ids() -> None:
 
 
 def test_a_constant_course_has_no_gain() -> None:
-    assert gains(course(*[20] * 10), cutoff=0).glance()[["n_gains", "n_losses"]].to_numpy().tolist() == [[0, 0]]
+    assert gains(course(*[20] * 10), cutoff=1e-6).glance()[["n_gains", "n_losses"]].to_numpy().tolist() == [[0, 0]]
 
 
 def test_a_choice_of_change_must_be_known() -> None:
@@ -325,3 +327,70 @@ def test_a_choice_of_change_must_be_known() -> None:
         found.by_patient("best")  # type: ignore[arg-type]
     with pytest.raises(DataError, match=r"No kind of change 'up'[\s\S]*Hint"):
         found.changes("up")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.7, 10.0, 1 / 3, 1 / 12])
+def test_exact_ties_count_whatever_the_unit(scale: float) -> None:
+    def found(*scores: float, criterion: Any = "gaynor") -> al.SuddenGains:
+        return gains(course(*(scale * score for score in scores)), cutoff=3 * scale, criterion=criterion)
+
+    # half of the gain is kept, no more: 26 to 18, back to 22
+    assert found(26, 26, 26, 18, 22, 18).glance()["n_gains"].iloc[0] == 1
+    assert found(26, 26, 26, 18, 22.1, 18).glance()["n_gains"].iloc[0] == 0
+    # half of the gain is given back, no more: 1.5 to 0.3, back to 0.9
+    kept = gains(course(*(scale * score for score in (1.5, 1.5, 1.5, 0.3, 0.9, 0.3))), cutoff=scale, criterion="gaynor")
+    assert kept.changes()["reversed"].tolist() == [False]
+    # one value apart from eight equal ones is three standard deviations of the nine from them
+    three = replace(al.load_gain_criterion("kelly"), share=0.0, constant=3.0)
+    assert found(6.1, *[1.3] * 8, criterion=three).glance()["n_gains"].iloc[0] == 1
+    # means that are exactly five standard deviations apart do not exceed five
+    five = replace(al.load_gain_criterion("tang_derubeis"), share=0.0, critical=5.0)
+    assert found(20, 22, 21, 16, 15, 17, criterion=five).glance()["n_gains"].iloc[0] == 0
+
+
+def test_complete_asks_of_kelly_for_a_course_without_gaps() -> None:
+    frame = pd.concat([course(30, 30, 10, None, 10, 10), course(30, 30, 10, 10, 10).assign(patient=2)])
+    for missing, judged in (("adjusted", [True, True]), ("complete", [False, True])):
+        assert gains(frame, criterion="kelly", missing=missing).by_patient()["judged"].tolist() == judged
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "message"),
+    [
+        (
+            course(30, 20),
+            {},
+            r"most of one patient: 2\), 1 pair of neighbouring sessions is rated[\s\S]*2 rated sessions on",
+        ),
+        (
+            course(30, 20),
+            {"criterion": "kelly"},
+            r"Hint: sudden gains need several ratings in a row \(3 ratings of the",
+        ),
+        (course(30, 20), {"criterion": "gaynor"}, r"Hint: [\s\S]*\(a rated session after the interval\)"),
+        (
+            course(30, None, 30, None, 20, None, 20),
+            {},
+            r"0 pairs of neighbouring sessions are rated[\s\S]*rank\('dense'\)",
+        ),
+        (
+            course(30, None, 30, 20, 20, 20),
+            {"missing": "complete"},
+            r"Hint: not every score[\s\S]*missing=\"adjusted\"",
+        ),
+    ],
+)
+def test_the_hint_says_why_nothing_can_be_judged(frame: pd.DataFrame, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        gains(frame, **options)
+    assert ("adjusted" in str(error.value)) == ("missing" in options)
+
+
+def test_gains_at_the_end_and_negative_scores_are_counted_in_notes() -> None:
+    rule = replace(al.load_gain_criterion("gaynor"), key="no_third", stability="none", constant=math.nan)
+    found = gains(course(30, 30, 30, 20), criterion=rule)
+    assert "1 gain has no later score and counts as not reversed." in found.notes
+    below = gains(course(5, 5, 5, -5, -5, -5), criterion="gaynor")
+    assert any(note.startswith("3 ratings are below 0") for note in below.notes)
+    free = gains(course(5, 5, 5, -5, -5, -5), criterion=replace(al.load_gain_criterion("gaynor"), share=0.0))
+    assert not any("below 0" in note for note in free.notes)

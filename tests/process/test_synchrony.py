@@ -171,7 +171,7 @@ def test_short_dyads_are_left_out_and_counted() -> None:
     result = measure(frame)
     assert result.glance()[["n_dyads", "n_dyads_used"]].to_numpy().tolist() == [[3, 2]]
     assert result.values().set_index("dyad")["mean_z"].isna().to_dict() == {0: False, 1: False, 9: True}
-    assert any(note.startswith("2 of 3 dyads") for note in result.notes)
+    assert any(note.startswith("2 of 3 dyads have two windows") for note in result.notes)
 
 
 def test_windows_without_variation_are_missing_and_counted() -> None:
@@ -186,7 +186,7 @@ def test_windows_without_variation_are_missing_and_counted() -> None:
     [
         ({"window": 6, "lag_max": 4}, r"A window of 6 steps is too short for lags up to 4[\s\S]*window=8"),
         ({"window": 3, "lag_max": 1}, r"too short[\s\S]*window=4"),
-        ({"lag_max": -1}, r"lag_max=-1 are no lengths[\s\S]*Hint"),
+        ({"lag_max": -1}, r"lag_max is a whole number of 0 or more; -1[\s\S]*Hint"),
         (
             {"window": 100, "lag_max": 40},
             r"No dyad has two windows of 100 steps \(the longest series has 120\)[\s\S]*shorter window",
@@ -208,5 +208,55 @@ def test_other_bad_input_is_refused() -> None:
         measure(pd.concat([frame, frame.iloc[:3]]))
     with pytest.raises(DataError, match=r"must hold whole numbers[\s\S]*Hint"):
         measure(frame.assign(moment=frame["moment"] / 2))
-    with pytest.raises(DataError, match=r"n = 0 surrogates[\s\S]*1000"):
+    with pytest.raises(DataError, match=r"n is a whole number of 1 or more; 0 was given[\s\S]*Hint"):
         al.Surrogates(n=0)
+
+
+def test_a_dyad_without_any_true_correlation_is_left_out_and_counted() -> None:
+    frame = pairs(6, 40)
+    last = frame["dyad"] == 5
+    # windows of different moments can be correlated, those that belong together cannot
+    frame.loc[last & (frame["moment"] < 20), "one"] = 3.0
+    frame.loc[last & (frame["moment"] >= 20), "two"] = 2.0
+    result, others = measure(frame), measure(frame[~last])
+    for term in ("mean_z", "mean_absolute_z"):
+        rows = [own.tidy().set_index("term").loc[term] for own in (result, others)]
+        assert rows[0]["estimate"] == pytest.approx(rows[1]["estimate"])
+        assert rows[0]["n"] == 5
+    assert result.glance()["n_dyads_used"].tolist() == [5]
+    assert any(
+        note.startswith("5 of 6 dyads have two windows or more, and one in which both series vary")
+        for note in result.notes
+    )
+
+
+@pytest.mark.parametrize("constant", ["one", "two"])
+def test_series_that_do_not_vary_are_said_to_be_so(constant: str) -> None:
+    frame = pairs(3).rename(columns={"dyad": "patient"}).assign(**{constant: 4.0})
+    counts = ("3", "0") if constant == "one" else ("0", "3")
+    message = (
+        rf"of 3 patients with two windows or more, 'one' does not vary at all in {counts[0]} and 'two' in {counts[1]}"
+    )
+    with pytest.raises(DataError, match=message + r"[\s\S]*Hint: a correlation needs values that change") as error:
+        measure(frame, by="patient")
+    assert "dyad" not in str(error.value)
+
+
+def test_units_are_called_by_their_column() -> None:
+    frame = pairs(2, 40).rename(columns={"dyad": "couple"}).assign(session=1)
+    assert any(note.startswith("2 of 2 couples have") for note in measure(frame, by="couple").notes)
+    assert any(note.startswith("2 of 2 couple-sessions") for note in measure(frame, by=["couple", "session"]).notes)
+    with pytest.raises(DataError, match=r"No couple has two windows of 30 steps"):
+        measure(frame, by="couple", window=30)
+
+
+def test_the_unit_of_measurement_does_not_change_the_shuffles() -> None:
+    frame = pairs(5, 60, weight=0.2)
+    other = frame.assign(one=100 - 0.37 * frame["one"], two=5 - 11 * frame["two"])
+    first, second = (measure(own).tidy()["p_value"].dropna().tolist() for own in (frame, other))
+    assert first == second
+
+
+def test_the_result_keeps_time_and_surrogates() -> None:
+    result = measure(pairs(2, 40))
+    assert (result.time, result.surrogates) == ("moment", QUICK)

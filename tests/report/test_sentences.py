@@ -53,6 +53,18 @@ def test_degrees_of_freedom_make_it_a_t_test_with_its_method() -> None:
     assert "t(31.5) = -6.15, p = .031 (Satterthwaite degrees of freedom)." in text
 
 
+def test_advice_to_use_a_method_is_not_the_method() -> None:
+    notes = ("The fit is singular; use bootstrap(seed=1).", "Tests by the normal distribution.")
+    assert al.sentence(fit(notes=notes), "alliance").endswith("(normal approximation).")
+    assert al.sentence(fit(notes=("Intervals by a bootstrap of patients.",)), "alliance").endswith("(bootstrap).")
+
+
+@pytest.mark.parametrize("given", [None, 3, "wai", pd.DataFrame({"term": ["a"], "estimate": [1.0]})])
+def test_what_is_no_result_is_refused(given: object) -> None:
+    with pytest.raises(DataError, match=r"A sentence is said of a result.*\nHint: pass what an analysis returned"):
+        al.sentence(given)  # type: ignore[arg-type]
+
+
 def test_the_interval_level_is_the_tables() -> None:
     assert "90% CI [" in al.sentence(fit(conf_level=0.9))
 

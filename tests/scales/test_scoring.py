@@ -316,7 +316,7 @@ def test_id_column_is_never_taken_for_an_item() -> None:
 def test_text_answers_are_counted_not_shown() -> None:
     frame = wai_sr(2).astype(object)
     frame.loc[1, "wai2"] = "very often, said Anna"
-    with pytest.raises(ColumnError, match=r"'wai2' should hold numbers; 1 of 2 cell is text") as caught:
+    with pytest.raises(ColumnError, match=r"'wai2' should hold numbers; 1 of 2 cells is text") as caught:
         score(frame, "wai_sr", items="wai{}")
     assert "Anna" not in str(caught.value)
 

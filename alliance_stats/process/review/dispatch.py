@@ -209,7 +209,7 @@ def _early_response(result: EarlyResponse, together: Together) -> Panel:
         ratings.ceiling(Analysis(frame=seen.frame, outcome=seen.outcome)),
     ]
     label = f"{result.outcome}, early up to {result.until:g}"
-    words = {"outcome": result.outcome, "until": result.until, "time": courses.early_clock(result)}
+    words = {"outcome": result.outcome, "until": result.until, "time": result.time, "covariates": result.covariates}
     return Panel(label, "early_response", _found(findings), words)
 
 
@@ -275,7 +275,7 @@ def _instability(result: Instability, together: Together) -> Panel:
         movement.instability_gaps(result),
         ratings.ceiling(events.series_analysis(result.series, result.outcome)),
     ]
-    words = {"column": result.outcome, "by": str(result.series.units.columns[0])}
+    words = {"column": result.outcome, "by": str(result.series.units.columns[0]), "time": result.time}
     return Panel(result.outcome, "instability", _found(findings), words)
 
 
@@ -290,7 +290,7 @@ def _synchrony(result: Synchrony, together: Together) -> Panel:
     ]
     units = [str(name) for name in result.units.columns]
     words: dict[str, object] = {"columns": result.columns, "column_list": list(result.columns), "units": units}
-    words |= {"window": result.window, "lag_max": result.lag_max}
+    words |= {"window": result.window, "lag_max": result.lag_max, "time": result.time}
     return Panel(" and ".join(result.columns), "synchrony", _found(findings), words)
 
 

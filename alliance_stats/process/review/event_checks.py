@@ -87,7 +87,12 @@ def gains_by_chance(result: SuddenGains) -> Finding | None:
     counts = [
         int(
             find_gains(
-                _shuffled(table, rng), result.criterion, cutoff=result.cutoff, sign=sign, missing=result.missing
+                _shuffled(table, rng),
+                result.criterion,
+                cutoff=result.cutoff,
+                sign=sign,
+                missing=result.missing,
+                slack=result.series.slack,
             ).found.sum()
         )
         for _ in range(SHUFFLES)
@@ -132,7 +137,9 @@ def _other_form(result: SuddenGains) -> str:
         return ""
     sign = sign_of_fall(result.direction, "gain")
     rule = load_gain_criterion(key)
-    other = find_gains(result.table, rule, cutoff=result.cutoff, sign=sign, missing=result.missing)
+    other = find_gains(
+        result.table, rule, cutoff=result.cutoff, sign=sign, missing=result.missing, slack=result.series.slack
+    )
     return f"; by the other reading of its third rule ('{key}') gains {int(other.found.sum())}"
 
 

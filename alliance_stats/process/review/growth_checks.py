@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -154,9 +153,3 @@ def _weighted_slope(lines: pd.DataFrame) -> tuple[float, float]:
     # The robust form, so that the standard error does not hang on the moment estimate.
     error = math.sqrt(float((weight**2 * centred**2 * residual**2).sum())) / float((weight * centred**2).sum())
     return estimate, error
-
-
-def early_clock(result: EarlyResponse) -> str:
-    """Return the column of times, which the notes tell."""
-    said = re.search(r"Early: (.*?) up to", " ".join(result.notes))
-    return said.group(1) if said else "session"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 
 import numpy as np
 
@@ -104,12 +103,9 @@ def few_windows(result: Synchrony) -> Finding:
     return Finding("few_windows", graded(few / counts.size, caution=0.0), text, {"shorter": shorter, "fewer": fewer})
 
 
-def few_shuffles(result: Synchrony) -> Finding | None:
+def few_shuffles(result: Synchrony) -> Finding:
     """Tell how many shuffles the test has."""
-    said = re.search(r"Surrogates: (\d+) shuffles", " ".join(result.notes))
-    if said is None:
-        return None
-    count = int(said.group(1))
+    count = result.surrogates.n
     level: Verdict = "fine" if count >= ENOUGH_SHUFFLES else "mistake" if count < 19 else "caution"
     return Finding("few_surrogates", level, f"{count} shuffles: no p value below {1 / (count + 1):.3f}.")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -95,13 +93,14 @@ def held_before(result: Mediation) -> Finding | None:
     """Tell whether mediator and outcome before are held fixed."""
     if result.design != "1-1-1":
         return None
-    held = _covariates(result)
-    free = [name for name in (result.mediator, result.outcome) if name not in held]
-    words = {"covariates": [*held, *free]}
+    ratings = {"mediator": result.mediator, "outcome": result.outcome}
+    free = [name for name in ratings.values() if name not in result.covariates]
+    others = [name for name in result.covariates if name not in ratings.values()]
     if not free:
-        return Finding("mediation_before", "fine", f"Held fixed in {result.n_chains} chains: {', '.join(held)}.")
+        held = ", ".join(result.covariates)
+        return Finding("mediation_before", "fine", f"Held fixed in {result.n_chains} chains: {held}.")
     text = f"Not held fixed in {result.n_chains} chains: {' and '.join(free)} of the predictor's session."
-    return Finding("mediation_before", "caution", text, words)
+    return Finding("mediation_before", "caution", text, {"covariates": others, "previous": tuple(ratings)})
 
 
 def observed_means(result: Mediation) -> Finding | None:
@@ -123,9 +122,3 @@ def indirect_interval(result: Mediation) -> Finding:
     )
     bad = (singular or few) and result.interval != "bootstrap"
     return Finding("mediation_interval", "caution" if bad else "fine", text)
-
-
-def _covariates(result: Mediation) -> list[str]:
-    """Return the names of covariates, which the notes tell."""
-    said = re.search(r"Covariates in both equations: (.*?)\. Therapists", " ".join(result.notes))
-    return said.group(1).split(", ") if said and result.data.covariate_terms else []

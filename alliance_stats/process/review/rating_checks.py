@@ -89,12 +89,18 @@ def ceiling(analysis: Analysis) -> Finding | None:
 
 
 def mixed_raters(analysis: Analysis) -> Finding | None:
-    """Tell whether rows are of several raters."""
+    """Tell whether rows are of several raters, within the units that are followed or between them."""
     if "rater" not in analysis.frame:
         return None
     n_raters = int(analysis.frame["rater"].nunique())
-    text = f"The column 'rater' has {n_raters} value{'s' if n_raters != 1 else ''} in {len(analysis.frame)} rows."
-    return Finding("mixed_raters", "mistake" if n_raters > 1 else "fine", text)
+    text = f"The column 'rater' has {n_raters} value{'s' if n_raters != 1 else ''} in {len(analysis.frame)} rows"
+    if n_raters < 2:
+        return Finding("mixed_raters", "fine", f"{text}.")
+    unit = analysis.unit
+    if unit not in (None, "rater") and analysis.frame.groupby(unit, observed=True)["rater"].nunique().max() == 1:
+        own = f"each {analysis.unit_name} has one, so that differences between {analysis.unit_name}s hold those between raters"
+        return Finding("mixed_raters", "caution", f"{text}; {own}.")
+    return Finding("mixed_raters", "mistake", f"{text}.")
 
 
 def difference_score(analysis: Analysis) -> Finding | None:

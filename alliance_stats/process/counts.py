@@ -1,0 +1,13 @@
+"""Counts with their nouns, in the grammar of their number."""
+
+from __future__ import annotations
+
+
+def counted(n: int, noun: str) -> str:
+    """Return a count with its noun: "1 patient", "12 patients"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def agreeing(n: int, one: str, several: str) -> str:
+    """Return the verb that goes with a count."""
+    return one if n == 1 else several
