@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Integral, Real
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, listing, unknown_name
 
 
 def column_name(value: object, option: str) -> str:
@@ -93,6 +93,50 @@ def truth(value: object, option: str) -> bool:
             f"{option} is True or False; {_kind(value)} was given.", hint=f"pass {option}=True or {option}=False."
         )
     return value
+
+
+def choice(value: object, option: str, known: Sequence[str], *, kind: str) -> str:
+    """Return a name if it is one of those known.
+
+    Parameters
+    ----------
+    value : object
+        What was passed.
+    option : str
+        Name of the option.
+    known : sequence of str
+        Names it takes.
+    kind : str
+        What the names stand for, in words.
+
+    Raises
+    ------
+    DataError
+        If the value is no text, or another name. What is no text is not shown: it may hold data.
+    """
+    if not isinstance(value, str):
+        given = _kind(value)
+        raise DataError.build(
+            f"{option} is the name of a {kind}; {given} was given.",
+            hint=f"pass one of these as text: {listing(known, 12)}.",
+        )
+    if value not in known:
+        raise unknown_name(DataError, kind, value, known)
+    return value
+
+
+def require_known(value: object, option: str, known: Sequence[str], *, kind: str) -> None:
+    """Raise a DataError if a value is neither None nor one of the names known.
+
+    Its words keep None apart from the text 'None', and show a value only if it is a text or a number.
+    """
+    if value is None or (isinstance(value, str) and value in known):
+        return
+    shown = f"'{value}'" if isinstance(value, str | int | float) else f"of type {type(value).__name__}"
+    raise DataError.build(
+        f"No {kind} {shown}. Known: {', '.join(known)}, and None without quotes.",
+        hint=f'pass for example {option}="{known[0]}", or {option}=None, without quotes, for none of them.',
+    )
 
 
 def _shown(value: object) -> str:

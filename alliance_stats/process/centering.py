@@ -10,13 +10,11 @@ import pandas as pd
 
 from alliance_stats.columns import CANONICAL, require_columns, session_order
 from alliance_stats.errors import ColumnError, DataError
-from alliance_stats.process.arguments import column_name, column_names
+from alliance_stats.process.arguments import choice, column_name, column_names, require_known
 from alliance_stats.process.centering_groups import rated_groups
 from alliance_stats.process.centering_notes import split_notes
 from alliance_stats.process.centering_parts import split_parts
-from alliance_stats.process.choice import choice
 from alliance_stats.process.lags import lagged_values
-from alliance_stats.process.optional_choice import require_known
 from alliance_stats.process.session_checks import require_one_rater
 from alliance_stats.process.session_frame import session_frame
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 
-def counted(n: int, noun: str) -> str:
-    """Return a count with its noun: "1 patient", "12 patients"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+def counted(n: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: "1 patient", "12 patients"; ``plural`` where an s does not make it."""
+    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
 def agreeing(n: int, one: str, several: str) -> str:

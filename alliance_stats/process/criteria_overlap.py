@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
+from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_criteria import GainCriterion
 from alliance_stats.process.gain_detection import Missing as GainMissing
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
@@ -19,7 +20,7 @@ from alliance_stats.process.rupture_criteria import RuptureCriterion, as_rupture
 from alliance_stats.process.rupture_episodes import Missing as RuptureMissing
 from alliance_stats.process.ruptures import ruptures
 from alliance_stats.process.session_frame import session_frame
-from alliance_stats.process.session_series import FloatArray, counted
+from alliance_stats.process.session_series import FloatArray
 from alliance_stats.process.shares import at_level
 from alliance_stats.process.sudden_gains import sudden_gains
 from alliance_stats.result import Result

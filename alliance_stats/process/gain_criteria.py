@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
-from alliance_stats.process.arguments import number
-from alliance_stats.process.choice import choice
+from alliance_stats.process.arguments import choice, number
 from alliance_stats.process.criterion_file import read_criteria
 from alliance_stats.process.session_series import FloatArray
 from alliance_stats.scales.change_index import MeasurementError

@@ -11,19 +11,12 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
-from alliance_stats.process.arguments import column_name, number
-from alliance_stats.process.choice import choice
+from alliance_stats.process.arguments import choice, column_name, number
+from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_detection import REACH, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.session_frame import session_frame
-from alliance_stats.process.session_series import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    SessionSeries,
-    counted,
-    read_series,
-)
+from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries, read_series
 from alliance_stats.process.shares import at_level, mean_row
 from alliance_stats.process.sudden_gains import PLACES, SuddenGains, Which, sign_of_fall
 from alliance_stats.result import Result

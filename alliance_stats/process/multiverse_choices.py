@@ -12,9 +12,8 @@ import pandas as pd
 
 from alliance_stats.columns import numeric_values, require_columns
 from alliance_stats.errors import DataError, ModelError, unknown_name
-from alliance_stats.process.arguments import column_name, column_names, whole_number
+from alliance_stats.process.arguments import choice, column_name, column_names, whole_number
 from alliance_stats.process.centering import Weights, require_detrend
-from alliance_stats.process.choice import choice
 from alliance_stats.process.outcome_model import Adjustments, OutcomeModel, OutcomeQuestion
 from alliance_stats.process.session_checks import require_finite, require_one_rater
 

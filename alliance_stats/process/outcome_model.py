@@ -9,10 +9,8 @@ from typing import Literal, get_args
 from alliance_stats.errors import ModelError, unknown_name
 from alliance_stats.inference.linear import DF_METHODS, DfMethod
 from alliance_stats.mixed.residuals import ResidualStructure
-from alliance_stats.process.arguments import column_names, truth
+from alliance_stats.process.arguments import choice, column_names, require_known, truth
 from alliance_stats.process.centering import Detrend, Levels, Weights
-from alliance_stats.process.choice import choice
-from alliance_stats.process.optional_choice import require_known
 from alliance_stats.process.parts import CONF_LEVEL, quoted
 
 Time = Literal["linear", "quadratic", "log", "none"]

@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from alliance_stats.errors import DataError
+from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_criteria import cutoff_points
 from alliance_stats.process.rupture_criteria import RuptureCriterion
 from alliance_stats.process.rupture_episodes import Missing, moving_range_sigma
-from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries, counted
+from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries
 from alliance_stats.scales.change_index import MeasurementError
 
 LEAST_RATINGS = 3

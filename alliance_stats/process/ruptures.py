@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
-from alliance_stats.process.arguments import column_name, number, whole_number
-from alliance_stats.process.choice import choice
+from alliance_stats.process.arguments import choice, column_name, number, whole_number
+from alliance_stats.process.counts import counted
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.rupture_criteria import RuptureCriterion, as_rupture_criterion
 from alliance_stats.process.rupture_episodes import EpisodeRule, Missing, Outcome, episodes
 from alliance_stats.process.rupture_tables import count_notes, rule_notes, rupture_rows
 from alliance_stats.process.rupture_thresholds import comparable_rows, rupture_thresholds
 from alliance_stats.process.session_frame import session_frame
-from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries, counted, read_series
+from alliance_stats.process.session_series import BoolArray, FloatArray, SessionSeries, read_series
 from alliance_stats.result import Result
 from alliance_stats.scales.change_index import MeasurementError
 from alliance_stats.scales.change_tables import require_level

@@ -11,6 +11,7 @@ import pandas as pd
 
 from alliance_stats.columns import CANONICAL, numeric_values, one_column, require_columns
 from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.process.counts import counted
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -98,11 +99,6 @@ class SessionSeries:
         ends = np.cumsum(self.counts)
         starts = ends - self.counts
         return [(self.sessions[a:b], self.ratings[a:b]) for a, b in zip(starts, ends, strict=True)]
-
-
-def counted(n: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun: "1 patient", "2 patients"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {plural or noun + 's'}"
 
 
 def unit_noun(names: Sequence[str]) -> str:

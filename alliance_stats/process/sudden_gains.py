@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.errors import DataError
-from alliance_stats.process.arguments import column_name
-from alliance_stats.process.choice import choice
+from alliance_stats.process.arguments import choice, column_name
+from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_criteria import GainCriterion, as_gain_criterion, cutoff_points
 from alliance_stats.process.gain_detection import LEAST, REACH, Intervals, Missing, find_gains, reversed_later, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.session_frame import session_frame
-from alliance_stats.process.session_series import FloatArray, IntArray, SessionSeries, counted, read_series
+from alliance_stats.process.session_series import FloatArray, IntArray, SessionSeries, read_series
 from alliance_stats.process.shares import mean_row, share_row
 from alliance_stats.result import Result
 from alliance_stats.scales.change_index import MeasurementError

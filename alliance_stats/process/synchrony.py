@@ -12,17 +12,12 @@ import pandas as pd
 
 from alliance_stats.errors import DataError
 from alliance_stats.process.arguments import column_name, whole_number
+from alliance_stats.process.counts import counted
 from alliance_stats.process.cross_correlation import cut_windows, mean_over_windows, window_correlations
 from alliance_stats.process.paired_series import check_lengths, checked_columns, nothing_to_correlate, paired_series
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.session_frame import session_frame
-from alliance_stats.process.session_series import (
-    BoolArray,
-    FloatArray,
-    IntArray,
-    content_order,
-    counted,
-)
+from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, content_order
 from alliance_stats.process.shares import at_level, mean_row
 from alliance_stats.result import Result
 from alliance_stats.scales.change_tables import require_level
