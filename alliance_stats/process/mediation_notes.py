@@ -12,11 +12,11 @@ from alliance_stats.process.panel_rows import patients_with
 
 SINGULAR = "The fit is singular: a variance between patients is zero or a correlation 1 or -1."
 
-# Measured in 700 simulated studies, with true covariances of slopes of zero and above; 462 fits were singular.
+# Measured in 1,400 simulated studies (docs/validation/mediation.py); 930 fits were singular.
 SINGULAR_SLOPES = (
     " The standard error of cov_ab is that of the curvature there. In simulated studies of 60 patients with 8 sessions the 95 "
-    "percent interval of cov_ab missed the truth in 6 percent of singular fits (8 if slopes covary, always towards zero) "
-    "and in 3 percent of the others; that of the indirect effect in 4 and 2 percent. Where both slopes hardly differ in the "
+    "percent interval of cov_ab missed the truth in 4 percent of singular fits (6 if slopes covary, nearly always towards "
+    "zero) and in 2 percent of the others; that of the indirect effect in 4 and 3 percent. Where both slopes hardly differ in the "
     "estimates, cov_ab and its error are near zero together and rule nothing out. Report a model with one slope or slopes=() "
     "beside it; bootstrap(seed=...) is for the indirect effect and does not mend cov_ab."
 )

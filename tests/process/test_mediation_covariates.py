@@ -175,7 +175,7 @@ def test_a_singular_fit_says_what_the_error_of_the_covariance_is_worth() -> None
     frame = study(5, n_patients=30, n_sessions=7, scale=0.0)
     both = mediation(frame, *ROLES, **WITHIN)
     assert both.glance()["singular"].iloc[0]
-    assert "interval of cov_ab missed the truth in 6 percent of singular fits" in singular_note(both)
+    assert "interval of cov_ab missed the truth in 4 percent of singular fits" in singular_note(both)
     assert "bootstrap(seed=...)" in singular_note(both)
     assert np.isfinite(both.tidy()["std_error"]).all()
     one = mediation(frame, *ROLES, **{**WITHIN, "slopes": ("a",)})
