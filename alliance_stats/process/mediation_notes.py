@@ -16,8 +16,8 @@ SINGULAR = "The fit is singular: a variance between patients is zero or a correl
 SINGULAR_SLOPES = (
     " The standard error of cov_ab is that of the curvature there. In simulated studies of 60 patients with 8 sessions the 95 "
     "percent interval of cov_ab missed the truth in 4 percent of singular fits (6 if slopes covary, nearly always towards "
-    "zero) and in 2 percent of the others; that of the indirect effect in 4 and 3 percent. Where both slopes hardly differ in the "
-    "estimates, cov_ab and its error are near zero together and rule nothing out. Report a model with one slope or slopes=() "
+    "zero) and in 2 percent of the others; that of the indirect effect in 4 and 3 percent. Where both slopes hardly differ in "
+    "the estimates, cov_ab and its error are near zero together and rule nothing out. Report a model with one slope or slopes=() "
     "beside it; bootstrap(seed=...) is for the indirect effect and does not mend cov_ab."
 )
 
