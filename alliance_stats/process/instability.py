@@ -139,7 +139,7 @@ def instability(
         When the rating was made, as a number in any unit (days), ascending with ``session``. Session numbers if left out.
     exponent : float in [0, 2], optional
         Of the time between two ratings in the adjusted differences: 0 for none, 0.5 when ratings drift apart like a random
-        walk. Estimated from the data if left out.
+        walk. Estimated from the data, as 0 or more, if left out.
 
     Returns
     -------

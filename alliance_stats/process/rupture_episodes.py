@@ -90,7 +90,8 @@ def episodes(sessions: IntArray, values: FloatArray, rule: EpisodeRule) -> Itera
         onset, start, reference = hit
         episode = _follow(sessions, values, rule, onset=onset, start=start, reference=reference)
         yield episode
-        first = max(episode.end, onset + 1)
+        # The next fall may begin at the onset itself, where the window ends with it; a level is crossed once only.
+        first = max(episode.end, onset + int(rule.fall == "level"))
 
 
 def _next_fall(
