@@ -226,7 +226,7 @@ def ruptures(
     Notes
     -----
     A rupture begins in the first session in which the fall, from the reference level, reaches the threshold (for
-    ``level``: in which the rating lies below the limit, where it must not be when the rupture is repaired). The reference
+    ``level``: in which the rating lies below the limit; it is not repaired before ratings have left that side). The reference
     is the last rating before the alliance began to fall (``decline``), the session before (``step``) or the patient's mean
     (``level``). The episode goes on until the ratings regain ``repair`` of the way from the lowest rating to the reference,
     or until ``within`` sessions have passed, or until the course ends; further falls meanwhile belong to it. A rupture in
