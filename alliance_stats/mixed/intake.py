@@ -67,7 +67,15 @@ def plain_columns(rows: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
         Complete rows.
     names : sequence of str
         Columns of the formula's fixed part and left-hand sides.
+
+    Raises
+    ------
+    ColumnError
+        If a column holds dates or times, which have no unit in a formula.
     """
+    for name in names:
+        if rows[name].dtype.kind in "mM":
+            numeric_values(rows, name)
     return pd.DataFrame({name: _plain(rows[name]) for name in names}, index=rows.index)
 
 

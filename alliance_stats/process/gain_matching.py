@@ -234,12 +234,20 @@ def _labels(ids: pd.Series[Any]) -> list[str]:
     return [str(int(value)) if isinstance(value, float) and value.is_integer() else str(value) for value in ids]
 
 
+def _rounded(ratings: FloatArray) -> FloatArray:
+    """Return ratings to five digits of the largest, so that it does not matter in how many bytes they were stored."""
+    largest = float(np.nanmax(np.abs(ratings))) if np.isfinite(ratings).any() else 1.0
+    # adding zero takes the sign off a negative zero, which has other bytes
+    digits: FloatArray = np.round(ratings / (largest or 1.0), 5) + 0.0
+    return digits
+
+
 def _candidates(gains: SuddenGains, ratings: FloatArray, which: Which) -> tuple[IntArray, IntArray, IntArray]:
     """Return rows of patients with a gain, the column before it, and rows of patients without one, scrambled."""
     found = gains.found["gain"].found
     size = np.where(found, gains.found["gain"].size, np.nan)
     keys = {"first": -np.arange(found.shape[1]), "last": np.arange(found.shape[1]), "largest": size, "smallest": -size}
-    content = np.hstack([gains.table, ratings.reshape(len(ratings), -1)])
+    content = np.hstack([_rounded(gains.table), _rounded(ratings.reshape(len(ratings), -1))])
     # a scramble of the numbers themselves: neither rows, ids nor high or low ratings come first among equally near controls
     scrambled = [blake2b(row.tobytes()).digest() for row in content]
     order = np.array(sorted(range(len(content)), key=lambda place: scrambled[place]), dtype=np.int64)

@@ -47,6 +47,8 @@ def split_columns(
     table.attrs = {}
     for name in names:
         table = within_between(table, name, levels=levels, lag=lag, detrend=detrend, weights=weights)
+        # numbers kept as text or objects are numbers to what reads the column itself
+        table[name] = numeric_values(table, name)
     return table, list(table.attrs["notes"])
 
 

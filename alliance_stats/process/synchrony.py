@@ -248,7 +248,7 @@ def _standardised(series: FloatArray) -> FloatArray:
     known = series[~np.isnan(series)]
     spread = float(known.std()) if known.size else 0.0
     # adding zero takes the sign off a negative zero, which has other bytes
-    scaled: FloatArray = np.round((series - (known.mean() if known.size else 0.0)) / (spread or 1.0), 6) + 0.0
+    scaled: FloatArray = np.round((series - (known.mean() if known.size else 0.0)) / (spread or 1.0), 4) + 0.0
     return scaled
 
 

@@ -175,7 +175,7 @@ def test_trends_handled_both_ways_are_fine_when_reviewed_together(study: Study) 
     assert own["level"].tolist() == ["fine", "fine"]
     assert own["evidence"].iloc[0] == "Reviewed together: as rated, line taken out."
     both = review(asked(study(), detrend=[None, "linear"]))
-    pd.testing.assert_frame_equal(both.tidy(), table)
+    pd.testing.assert_frame_equal(both.tidy().drop(columns="call"), table.drop(columns="call"))
     assert both.glance().loc[0, "n_analyses"] == 2
     assert table["model"].nunique() == 2
 

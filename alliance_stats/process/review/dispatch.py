@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import singledispatch
 from typing import Any, Protocol, runtime_checkable
 
@@ -56,7 +57,7 @@ class Conversations(Protocol):
     share_unchanged: float
 
 
-def panels_of(results: Sequence[Any]) -> list[Panel]:
+def panels_of(result: Any) -> list[Panel]:
     """Return the findings on each result, several for one that holds several.
 
     Raises
@@ -64,11 +65,20 @@ def panels_of(results: Sequence[Any]) -> list[Panel]:
     ModelError
         If there is no review for a type.
     """
-    flat = [one for result in results for one in (result.results if isinstance(result, AllianceOutcomes) else [result])]
+    flat = _by_name(result, "result")
     if not flat:
         raise ModelError.build("There is no analysis to review.", hint="pass a result, or a list of results.")
-    together = Together(tuple(flat))
-    return [panel_of(result, together) for result in flat]
+    together = Together(tuple(flat.values()))
+    return [replace(panel_of(one, together), name=name) for name, one in flat.items()]
+
+
+def _by_name(result: Any, name: str) -> dict[str, Any]:
+    """Return single results by what they are called in code."""
+    if isinstance(result, AllianceOutcomes):
+        return _by_name(list(result.results), f"{name}.results")
+    if not isinstance(result, list | tuple):
+        return {name: result}
+    return {own: one for place, held in enumerate(result) for own, one in _by_name(held, f"{name}[{place}]").items()}
 
 
 @singledispatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -119,7 +120,7 @@ def review(result: Result | Sequence[Result]) -> MethodsReview:
     stand. Not seen: choices made before the data were read, columns that are not in the rows analysed, single-level pooling of
     dependent effects, vote counting.
 
-    ``call`` is code: ``sessions`` stands for the session table, ``result`` for the result reviewed, ``gains`` for the result
+    ``call`` is code: ``sessions`` stands for the session table, ``result`` for what was reviewed, ``gains`` for the result
     of `sudden_gains`, ``therapists`` for a table of patients and their therapists. Calls may name a column that you have yet
     to make: "before" (the outcome before a conversation), "intake" (severity before treatment), "arm" (the group compared).
 
@@ -135,7 +136,7 @@ def review(result: Result | Sequence[Result]) -> MethodsReview:
     >>> al.review(fit).mistakes()["item"].tolist()
     ['One slope for several levels']
     """
-    panels = panels_of(list(result) if isinstance(result, list | tuple) else [result])
+    panels = panels_of(result)
     known = list(known_mistakes())
     rows = [
         {"model": panel.label} | _row(finding, panel)
@@ -152,8 +153,10 @@ def _row(finding: Finding, panel: Panel) -> dict[str, Any]:
     """Return a finding with what is known of its mistake."""
     mistake = known_mistakes()[finding.key]
     said = {"item": mistake.title, "level": finding.level, "evidence": finding.evidence, "why": mistake.why}
-    call = "" if finding.level == "fine" else mistake.mend(panel.made_by, in_code({**panel.words, **finding.words}))
-    return said | {"source": mistake.source, "call": call}
+    if finding.level == "fine":
+        return said | {"source": mistake.source, "call": ""}
+    call = mistake.mend(panel.made_by, in_code({**panel.words, **finding.words}))
+    return said | {"source": mistake.source, "call": re.sub(r"(?<!['\"])\bresult\b", panel.name, call)}
 
 
 def _printed(row: dict[Any, Any]) -> list[str]:

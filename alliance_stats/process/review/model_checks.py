@@ -21,7 +21,7 @@ THERAPISTS = ("therapist", "treating_person")
 """Columns that may name who treats."""
 
 SESSIONS = Code("sessions")
-WITH_THERAPISTS = Code('sessions.merge(therapists, on="patient")')
+WITH_THERAPISTS = Code('sessions.drop(columns="therapist", errors="ignore").merge(therapists, on="patient")')
 """The session table as it is, and with a table of patients and their therapists beside it."""
 
 

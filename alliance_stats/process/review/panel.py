@@ -57,12 +57,15 @@ class Panel:
     findings : tuple of Finding
     words : mapping of str to object
         What the calls that mend mistakes may name.
+    name : str
+        What the result is called in calls: "result", or its place in what is reviewed.
     """
 
     label: str
     made_by: str
     findings: tuple[Finding, ...] = field(repr=False)
     words: Mapping[str, object] = field(default_factory=dict, repr=False)
+    name: str = "result"
 
 
 def _column(result: Ruptures | SuddenGains) -> str:

@@ -34,7 +34,7 @@ def therapist_caseload(result: TherapistEffects) -> Finding:
     if load.caseload:
         return Finding("therapist_caseload", "fine", f"Held fixed: {', '.join(load.caseload)}.")
     text = f"Nothing that the {load.n_patients} patients brought with them is held fixed."
-    words = {"covariates": list(load.covariates)}
+    words = {"covariates": list(load.covariates), "slope": load.slope}
     return Finding("therapist_caseload", "caution", text, words)
 
 
