@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from conftest import nested_study
+from nested_studies import nested_study
 from panel_studies import mediation_study, reciprocal_study
 
 import alliance_stats as al

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import nested_study
 from course_frames import noise
 from growth_courses import courses
+from nested_studies import nested_study
 from review_cases import (
     KEYS,
     Case,
