@@ -1,4 +1,4 @@
-"""How sudden gains, ruptures, instability and synchrony find what is there, in courses with known truth.
+"""How sudden gains, ruptures, instability, synchrony and early response find what is there, in courses with known truth.
 
 Prints a table: ``python docs/validation/courses.py`` (about three minutes; ``--studies`` makes it shorter).
 """
@@ -92,11 +92,28 @@ def synchrony_rows(rng: np.random.Generator) -> list[tuple[str, float, float, fl
     return out
 
 
+def early_rows(rng: np.random.Generator) -> list[tuple[str, float, float, float]]:
+    """Return the coefficients of early slope and start of later ratings that were made from them; a tenth is missing."""
+    score = 30 + rng.normal(scale=3, size=(N_PATIENTS, 1)) + rng.normal(scale=2, size=(N_PATIENTS, N_SESSIONS))
+    score[:, :4] += rng.normal(size=(N_PATIENTS, 1)) * np.arange(4)
+    slope, start = np.polynomial.polynomial.polyfit(np.arange(4), score[:, :4].T, 1)[::-1]
+    expected = 5 + 1.2 * slope + 0.8 * start + rng.normal(scale=2, size=N_PATIENTS)
+    score[:, 4:] = expected[:, None] + 0.3 * np.arange(N_SESSIONS - 4) + rng.normal(size=(N_PATIENTS, N_SESSIONS - 4))
+    frame = long(score)
+    frame = frame[(frame["session"] <= 4) | (rng.random(len(frame)) > 0.1)]
+    rows = al.early_response(frame, "score", until=4).tidy().set_index("term")
+    return [
+        (f"early response: {term}", rows.loc[term, "estimate"], rows.loc[term, "std_error"], truth)
+        for term, truth in (("early_slope", 1.2), ("early_start", 0.8))
+    ]
+
+
 PARTS: tuple[Callable[[np.random.Generator], list[tuple[str, float, float, float]]], ...] = (
     instability_rows,
     gain_rows,
     rupture_rows,
     synchrony_rows,
+    early_rows,
 )
 
 
@@ -110,7 +127,7 @@ def main() -> None:
         rng = np.random.default_rng(seed)
         rows += [row for part in PARTS for row in part(rng)]
     table = pd.DataFrame(rows, columns=["quantity", "estimate", "std_error", "truth"])
-    # about the t quantile of the degrees of freedom at hand (7 dyads, 19 pairs, 59 patients)
+    # about the t quantile of the degrees of freedom at hand (7 dyads, 19 pairs, 57 to 59 patients)
     reach = table["quantity"].map(lambda name: 2.365 if "synchrony" in name else 2.093 if "gains" in name else 2.001)
     covered = (table["estimate"] - table["truth"]).abs() <= reach * table["std_error"]
     table["covered"] = covered.where(table["std_error"].notna()).astype(float)
