@@ -16,7 +16,7 @@ from alliance_stats.columns import (
     require_unique_sessions,
     session_order,
 )
-from alliance_stats.errors import ColumnError, DataError, listing
+from alliance_stats.errors import ColumnError, DataError, counted, listing
 from alliance_stats.loaders.cells import MissingCodes, count_numbers
 from alliance_stats.loaders.labels import renamed_labels, with_labels
 from alliance_stats.loaders.readers import read_table
@@ -338,13 +338,13 @@ def _require_one_row_each(frame: pd.DataFrame, keys: list[str]) -> None:
 def _notes(frame: pd.DataFrame, order: np.ndarray | None) -> tuple[str, ...]:
     """Return sentences with the numbers of rows, patients, sessions and therapists."""
     patients, n_patients = group_codes(frame, "patient")
-    parts = [_counted(n_patients, "patient")]
+    parts = [counted(n_patients, "patient")]
     if order is not None:
         parts.append(f"sessions {order.min()} to {order.max()}")
     groups = [name for name in ("therapist", "dyad", "site", "rater") if name in frame.columns]
     codes = {name: group_codes(frame, name) for name in groups}
-    parts += [_counted(n_levels, name) for name, (_, n_levels) in codes.items()]
-    notes = [f"{_counted(len(frame), 'row')}: {listing(parts, 8)}."]
+    parts += [counted(n_levels, name) for name, (_, n_levels) in codes.items()]
+    notes = [f"{counted(len(frame), 'row')}: {listing(parts, 8)}."]
     notes += [
         said for name in ("patient", "therapist") if name in frame.columns and (said := _case_note(frame[name], name))
     ]
@@ -352,8 +352,8 @@ def _notes(frame: pd.DataFrame, order: np.ndarray | None) -> tuple[str, ...]:
         therapists = codes["therapist"][0]
         n_unknown = int((therapists < 0).sum())
         n_several = _with_several(patients[therapists >= 0], therapists[therapists >= 0])
-        notes += [f"{_counted(n_unknown, 'row')} without a therapist."] if n_unknown else []
-        notes += [f"{_counted(n_several, 'patient')} with more than one therapist."] if n_several else []
+        notes += [f"{counted(n_unknown, 'row')} without a therapist."] if n_unknown else []
+        notes += [f"{counted(n_several, 'patient')} with more than one therapist."] if n_several else []
     return tuple(notes)
 
 
@@ -375,8 +375,3 @@ def _with_several(patients: np.ndarray, therapists: np.ndarray) -> int:
     last = np.full(patients.max(initial=-1) + 1, -1)
     last[patients] = therapists
     return len(np.unique(patients[last[patients] != therapists]))
-
-
-def _counted(count: int, noun: str) -> str:
-    """Return the count with its noun."""
-    return f"{count} {noun if count == 1 else noun + 's'}"

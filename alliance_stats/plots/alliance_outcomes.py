@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.plots.canvas import INKS, counted, words
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import INKS, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
 from alliance_stats.process.alliance_outcome import AllianceOutcomes
 

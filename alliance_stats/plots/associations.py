@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from alliance_stats.coding.associations import ShareAssociations
-from alliance_stats.plots.canvas import INKS, counted, words
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import INKS, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
 
 if TYPE_CHECKING:

@@ -40,11 +40,6 @@ def words(name: str) -> str:
     return name.replace("_", " ").replace("$", r"\$").strip()
 
 
-def counted(n: int, word: str) -> str:
-    """Return a count with its noun: "1 patient", "12 patients"."""
-    return f"{n} {word}" if n == 1 else f"{n} {word}s"
-
-
 def interval_words(level: float) -> str:
     """Return the name of an interval: "95% interval" for 0.95."""
     return f"{100 * level:g}% interval"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from alliance_stats.errors import counted
 from alliance_stats.inference.coefficient_tests import CoefficientTests
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.plots.canvas import INKS, Ink, counted, words
+from alliance_stats.plots.canvas import INKS, Ink, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
 from alliance_stats.process.alliance_outcome import AllianceOutcome
 from alliance_stats.process.level_effects import LevelEffects

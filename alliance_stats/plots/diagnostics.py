@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError, counted, unknown_name
 from alliance_stats.inference.diagnostics import Diagnostics
-from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, interval_words, leave_headroom, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

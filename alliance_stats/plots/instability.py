@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, words
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_words, words
 from alliance_stats.process.instability import Instability
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alliance_stats.errors import counted
 from alliance_stats.inference.johnson_neyman import JohnsonNeyman
-from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, counted, interval_words, words
+from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, interval_words, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.inference.marginal_means import MarginalMeans
 from alliance_stats.inference.predictors import shown
-from alliance_stats.plots.canvas import INKS, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.plots.canvas import INKS, axes_for, interval_words, leave_headroom, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

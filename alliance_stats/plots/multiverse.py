@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, counted, interval_words, words
+from alliance_stats.errors import DataError, counted, unknown_name
+from alliance_stats.plots.canvas import GREY, INKS, PALE, axes_for, interval_words, words
 from alliance_stats.process.multiverse import Multiverse
 
 if TYPE_CHECKING:

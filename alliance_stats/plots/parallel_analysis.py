@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import GREY, INKS, axes_for
 from alliance_stats.scales.factor_number import ParallelAnalysis
 
 if TYPE_CHECKING:

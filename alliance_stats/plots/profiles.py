@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError, counted, unknown_name
 from alliance_stats.inference.confidence_intervals import ConfidenceIntervals
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_text, words
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_text, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

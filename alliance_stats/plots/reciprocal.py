@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.plots.canvas import INKS, counted, words
+from alliance_stats.errors import DataError, counted, unknown_name
+from alliance_stats.plots.canvas import INKS, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
 from alliance_stats.process.reciprocal import Reciprocal
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_text
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_text
 from alliance_stats.scales.reliability import Reliability
 
 if TYPE_CHECKING:

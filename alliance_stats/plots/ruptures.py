@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alliance_stats.plots.canvas import INKS, axes_for, counted, interval_words, words
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import INKS, axes_for, interval_words, words
 from alliance_stats.process.ruptures import Ruptures
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from alliance_stats.errors import counted
 from alliance_stats.loaders.session_check import SessionCheck
-from alliance_stats.plots.canvas import INKS, PALE, axes_for, counted
+from alliance_stats.plots.canvas import INKS, PALE, axes_for
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import numeric_values, require_columns
-from alliance_stats.errors import ColumnError, DataError
-from alliance_stats.plots.canvas import GREY, axes_for, counted, words
+from alliance_stats.errors import ColumnError, DataError, counted
+from alliance_stats.plots.canvas import GREY, axes_for, words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

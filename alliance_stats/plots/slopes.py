@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.inference.contrasts import Contrasts
 from alliance_stats.inference.slopes import Slopes
-from alliance_stats.plots.canvas import INKS, counted, words
+from alliance_stats.plots.canvas import INKS, words
 from alliance_stats.plots.intervals import draw_intervals, shared_interval
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.errors import counted
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_words, leave_headroom, words
 from alliance_stats.process.gain_matching import GainContrast
 from alliance_stats.process.sudden_gains import PLACES, SuddenGains
 

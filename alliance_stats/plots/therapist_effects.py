@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.errors import DataError, counted, unknown_name
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_words, leave_headroom, words
 from alliance_stats.process.therapist_effects import TherapistEffects
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from alliance_stats.errors import ColumnError
-from alliance_stats.plots.canvas import GREY, INKS, axes_for, counted, interval_words, leave_headroom, words
+from alliance_stats.errors import ColumnError, counted
+from alliance_stats.plots.canvas import GREY, INKS, axes_for, interval_words, leave_headroom, words
 from alliance_stats.process.alliance_outcome import AllianceOutcome
 from alliance_stats.process.level_effects import LevelEffects
 from alliance_stats.process.parts import CONF_LEVEL

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
-from alliance_stats.plots.canvas import GREY, INKS, PALE, Ink, axes_for, counted, interval_text, leave_headroom, words
+from alliance_stats.errors import DataError, counted, unknown_name
+from alliance_stats.plots.canvas import GREY, INKS, PALE, Ink, axes_for, interval_text, leave_headroom, words
 from alliance_stats.process.alliance_outcome import AllianceOutcome
 from alliance_stats.process.level_effects import LevelEffects
 

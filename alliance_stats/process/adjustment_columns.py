@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import numeric_values, session_order
-from alliance_stats.errors import DataError
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.process.outcome_model import Adjustments
 
 FloatArray = np.ndarray

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, overload
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.inference.linear import require_level
 from alliance_stats.process.arguments import column_name
 from alliance_stats.process.centering import Detrend, require_detrend
-from alliance_stats.process.counts import counted
 from alliance_stats.process.outcome_fit import fit_question
 from alliance_stats.process.outcome_model import Adjustments, OutcomeModel, OutcomeQuestion, as_adjustments, as_model
 from alliance_stats.process.outcome_result import AllianceOutcome as AllianceOutcome

@@ -19,7 +19,7 @@ def column_name(value: object, option: str) -> str:
     """
     if not isinstance(value, str):
         raise DataError.build(
-            f"{option} names one column; {_kind(value)} was given.",
+            f"{option} names one column; {type_words(value)} was given.",
             hint=f'pass its name as text, such as {option}="wai".',
         )
     return value
@@ -37,7 +37,7 @@ def column_names(value: object, option: str, *, required: bool = False) -> tuple
     if not all(isinstance(entry, str) for entry in entries):
         wrong = next(entry for entry in entries if not isinstance(entry, str))
         raise DataError.build(
-            f"{option} is a list of column names; {_kind(wrong)} was given.",
+            f"{option} is a list of column names; {type_words(wrong)} was given.",
             hint=f'pass texts, such as {option}=["first", "second"]{"" if required else f", or leave {option} out"}.',
         )
     return tuple(dict.fromkeys(str(entry) for entry in entries))
@@ -52,7 +52,7 @@ def whole_number(value: object, option: str, *, least: int) -> int:
         If the value is no whole number, or smaller than ``least``.
     """
     if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
-        shown = _shown(value)
+        shown = shown_value(value)
         raise DataError.build(
             f"{option} is a whole number of {least} or more; {shown} was given.",
             hint=f"pass for example {option}={max(least, 1)}.",
@@ -72,7 +72,7 @@ def number(value: object, option: str, *, above: float = -math.inf, most: float 
     if not (math.isfinite(given) and above < given <= most):
         bounds = [f"above {above:g}"] if above > -math.inf else []
         bounds += [f"up to {most:g}"] if most < math.inf else []
-        shown = _shown(value)
+        shown = shown_value(value)
         raise DataError.build(
             f"{option} is a number{' ' + ' and '.join(bounds) if bounds else ''}; {shown} was given.",
             hint=f"pass a number without quotes as {option}.",
@@ -90,7 +90,7 @@ def truth(value: object, option: str) -> bool:
     """
     if not isinstance(value, bool):
         raise DataError.build(
-            f"{option} is True or False; {_kind(value)} was given.", hint=f"pass {option}=True or {option}=False."
+            f"{option} is True or False; {type_words(value)} was given.", hint=f"pass {option}=True or {option}=False."
         )
     return value
 
@@ -115,7 +115,7 @@ def choice(value: object, option: str, known: Sequence[str], *, kind: str) -> st
         If the value is no text, or another name. What is no text is not shown: it may hold data.
     """
     if not isinstance(value, str):
-        given = _kind(value)
+        given = type_words(value)
         raise DataError.build(
             f"{option} is the name of a {kind}; {given} was given.",
             hint=f"pass one of these as text: {listing(known, 12)}.",
@@ -139,13 +139,13 @@ def require_known(value: object, option: str, known: Sequence[str], *, kind: str
     )
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
     """Return a number as it is, anything else as what it is."""
-    return _kind(value) if isinstance(value, bool) or not isinstance(value, Real) else f"{value}"
+    return type_words(value) if isinstance(value, bool) or not isinstance(value, Real) else f"{value}"
 
 
-def _kind(value: object) -> str:
-    """Return what a value is, in words."""
+def type_words(value: object) -> str:
+    """Return what a value is, in words, never what it holds."""
     if value is None or isinstance(value, bool):
         return str(value)
     return {"str": "a text", "int": "a number", "float": "a number", "list": "a list", "tuple": "a list"}.get(

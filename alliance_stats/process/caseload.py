@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import CANONICAL, ID_COLUMNS, require_columns
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.process.arguments import column_name, column_names
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.parts import quoted
 from alliance_stats.process.rated_rows import rated_rows, require_change, require_once, require_one_rater
 from alliance_stats.process.session_frame import session_frame

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import group_codes, nested_within, numeric_values
-from alliance_stats.errors import DataError
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.process.session_checks import require_finite
 
 

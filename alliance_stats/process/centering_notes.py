@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from alliance_stats.errors import counted
 from alliance_stats.process.centering_groups import RatedGroups
-from alliance_stats.process.counts import counted
 from alliance_stats.process.trends import CURVES, RATINGS_NEEDED
 
 _NO_PART = "who carry no session part"

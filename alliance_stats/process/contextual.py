@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from alliance_stats.errors import ColumnError, ModelError, unknown_name
+from alliance_stats.errors import ColumnError, ModelError, counted, unknown_name
 from alliance_stats.inference.linear import (
     Cluster,
     DfMethod,
@@ -26,7 +26,6 @@ from alliance_stats.inference.linear import (
 )
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.levelsums import Floats
-from alliance_stats.process.counts import counted
 from alliance_stats.process.latent_means import LatentSlopes, latent_slopes
 from alliance_stats.process.level_effects import LevelEffects
 from alliance_stats.process.level_estimates import plain_terms

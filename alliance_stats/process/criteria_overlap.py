@@ -11,8 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
-from alliance_stats.process.counts import counted
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.gain_criteria import GainCriterion
 from alliance_stats.process.gain_detection import Missing as GainMissing
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.process.growth_rows import GrowthRows
 from alliance_stats.process.rated_rows import left_out_words
 

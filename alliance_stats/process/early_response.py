@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import ID_COLUMNS
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.inference.coefficient_tests import coefficient_tests
 from alliance_stats.inference.linear import DfMethod, require_level
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.lmm import fit_design
 from alliance_stats.process.arguments import column_names, number
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.early_lines import LATER_MEAN, LATER_TIME, EarlyAndLater, early_and_later
 from alliance_stats.process.early_lines import SLOPE as SLOPE
 from alliance_stats.process.early_lines import START as START

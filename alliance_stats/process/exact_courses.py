@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.inference.rowblocks import stacked
 from alliance_stats.mixed.design import Design, build_design, require_identified
 from alliance_stats.mixed.formula import parse_formula
-from alliance_stats.process.counts import counted
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Codes: TypeAlias = npt.NDArray[np.int64]

@@ -67,11 +67,6 @@ class GainCriterion:
                 f"constant = {self.constant} with stability='{self.stability}'.", hint="give a positive number."
             )
 
-    @property
-    def uses_means(self) -> bool:
-        """Whether scores before and after the interval are averaged."""
-        return self.stability in ("mean_difference_in_sd", "two_sample_t")
-
 
 def list_gain_criteria() -> pd.DataFrame:
     """List the bundled criteria of sudden gains with their sources.

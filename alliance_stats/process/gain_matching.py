@@ -10,9 +10,8 @@ from typing import Any, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.arguments import choice, column_name, number
-from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_detection import REACH, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.session_frame import session_frame

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import CANONICAL, ID_COLUMNS, numeric_values, one_column, require_columns
-from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.errors import ColumnError, DataError, agreeing, counted
 from alliance_stats.process.arguments import column_name
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.rated_rows import RatedRows, rated_rows, require_change, require_once, require_one_rater
 from alliance_stats.process.session_frame import session_frame
 

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import require_columns
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.arguments import column_name, number
-from alliance_stats.process.counts import counted
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.session_frame import session_frame
 from alliance_stats.process.session_series import (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.centering_groups import RatedGroups
-from alliance_stats.process.counts import counted
 from alliance_stats.process.session_checks import repeated_sessions
 
 

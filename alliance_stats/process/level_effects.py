@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from alliance_stats.columns import require_columns
+from alliance_stats.errors import agreeing, counted
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.process.arguments import column_name, column_names
 from alliance_stats.process.centering import Levels
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.level_model import LevelTerms, fit_levels
 from alliance_stats.process.level_notes import estimand_notes
 from alliance_stats.process.level_words import sizes_text, slopes_text

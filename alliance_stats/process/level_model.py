@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from alliance_stats.columns import group_codes, numeric_values, require_columns
-from alliance_stats.errors import DataError, listing
+from alliance_stats.errors import DataError, agreeing, listing
 from alliance_stats.inference.linear import DfMethod
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.mixed.residuals import ResidualStructure
-from alliance_stats.process.counts import agreeing
 from alliance_stats.process.level_estimates import estimates
 from alliance_stats.process.level_notes import model_notes
 from alliance_stats.process.parts import (

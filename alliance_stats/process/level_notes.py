@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from alliance_stats.errors import counted
 from alliance_stats.mixed.fit import LmmFit
-from alliance_stats.process.counts import counted
 
 CAVEAT = (
     "A within-patient association is not an effect: whatever changes from session to session together with the "

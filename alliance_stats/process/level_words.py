@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from alliance_stats.process.counts import counted
+from alliance_stats.errors import counted
 
 SMALL_P = 0.001
 """A p value below this is printed as smaller than it."""

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import AllianceStatsError, DataError, ModelError
+from alliance_stats.errors import AllianceStatsError, DataError, ModelError, counted
 from alliance_stats.inference.linear import require_level
 from alliance_stats.process.arguments import column_name, truth, whole_number
 from alliance_stats.process.centering import require_detrend
-from alliance_stats.process.counts import counted
 from alliance_stats.process.multiverse_choices import (
     DIMENSIONS,
     Choices,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import agreeing, counted
 from alliance_stats.process.multiverse_choices import Specification
 from alliance_stats.process.outcome_model import Adjustments, OutcomeModel
 

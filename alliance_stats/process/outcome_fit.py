@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import group_codes, nested_within, require_columns, session_order
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.process.adjustment_columns import add_adjustments
 from alliance_stats.process.centering import Levels
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.level_estimates import tested_sums
 from alliance_stats.process.level_model import LevelModel, LevelTerms, fit_levels
 from alliance_stats.process.level_notes import estimand_notes

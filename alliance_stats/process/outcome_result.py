@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, ModelError, unknown_name
+from alliance_stats.errors import DataError, ModelError, counted, unknown_name
 from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.process.centering import Detrend
-from alliance_stats.process.counts import counted
 from alliance_stats.process.level_estimates import carriers
 from alliance_stats.process.level_words import sizes_text, slopes_text
 from alliance_stats.process.outcome_model import TREND_WORDS, Adjustments, OutcomeModel

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import require_columns
-from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.errors import ColumnError, DataError, counted
 from alliance_stats.process.arguments import column_names, whole_number
-from alliance_stats.process.counts import counted
 from alliance_stats.process.cross_correlation import LEAST_POINTS
 from alliance_stats.process.session_series import (
     FloatArray,

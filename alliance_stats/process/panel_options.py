@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 from alliance_stats.errors import DataError, ModelError, listing, unknown_name
+from alliance_stats.process.arguments import shown_value, type_words
 
 
 def known_option(value: object, option: str, known: Sequence[str]) -> str:
@@ -57,7 +58,7 @@ def seed_number(seed: object) -> int:
     """
     if isinstance(seed, bool) or not isinstance(seed, Integral) or int(seed) < 0:
         raise ModelError.build(
-            f"seed is a whole number of 0 or more; {_shown(seed)} was given.", hint="pass for example seed=1."
+            f"seed is a whole number of 0 or more; {shown_value(seed)} was given.", hint="pass for example seed=1."
         )
     return int(seed)
 
@@ -73,19 +74,6 @@ def interval_level(level: object) -> float:
     number = math.nan if isinstance(level, bool) or not isinstance(level, Real) else float(level)
     if not 0 < number < 1:
         raise DataError.build(
-            f"level = {_shown(level)} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval."
+            f"level = {shown_value(level)} is not between 0 and 1.", hint="use 0.95 for a 95 percent interval."
         )
     return number
-
-
-def _shown(value: object) -> str:
-    """Return a number as it is, anything else as what it is."""
-    return type_words(value) if isinstance(value, bool) or not isinstance(value, Real) else f"{value}"
-
-
-def type_words(value: object) -> str:
-    """Return what a value is, never what it holds."""
-    if value is None or isinstance(value, bool):
-        return str(value)
-    names = {"str": "a text", "int": "a number", "float": "a number", "list": "a list", "tuple": "a list"}
-    return names.get(type(value).__name__, f"an object of type {type(value).__name__}")

@@ -11,11 +11,10 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import ID_COLUMNS, group_codes, numeric_values, one_column, require_columns
-from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.errors import ColumnError, DataError, agreeing, counted
 from alliance_stats.mixed.formula import parse_formula
 from alliance_stats.process.arguments import column_name
 from alliance_stats.process.centering import Detrend, Levels, Weights, level_columns, within_between
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.session_checks import require_finite
 from alliance_stats.result import COLUMNS
 

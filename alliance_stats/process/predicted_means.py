@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, agreeing, counted
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.centering_groups import RatedGroups
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.session_checks import units_that_vary
 
 

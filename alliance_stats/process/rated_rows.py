@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import duplicated_rows, numeric_values, require_columns
-from alliance_stats.errors import DataError, listing
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import DataError, agreeing, counted, listing
 from alliance_stats.process.session_checks import SAME, require_finite
 
 

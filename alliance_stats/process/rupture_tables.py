@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from alliance_stats.process.counts import counted
+from alliance_stats.errors import counted
 from alliance_stats.process.rupture_criteria import Fall, RuptureCriterion
 from alliance_stats.process.rupture_thresholds import unjudged_note
 from alliance_stats.process.session_series import BoolArray, FloatArray, IntArray, SessionSeries

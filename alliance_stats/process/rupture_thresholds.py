@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from alliance_stats.errors import DataError
-from alliance_stats.process.counts import counted
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.gain_criteria import cutoff_points
 from alliance_stats.process.rupture_criteria import RuptureCriterion
 from alliance_stats.process.rupture_episodes import Missing, moving_range_sigma

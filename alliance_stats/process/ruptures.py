@@ -9,9 +9,8 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.arguments import choice, column_name, number, whole_number
-from alliance_stats.process.counts import counted
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns
 from alliance_stats.process.rupture_criteria import RuptureCriterion, as_rupture_criterion
 from alliance_stats.process.rupture_episodes import EpisodeRule, Missing, Outcome, episodes

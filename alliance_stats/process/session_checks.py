@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alliance_stats.columns import duplicated_rows, group_codes, nested_within, one_column
-from alliance_stats.errors import DataError, listing
-from alliance_stats.process.counts import agreeing, counted
+from alliance_stats.errors import DataError, agreeing, counted, listing
 
 SAME = 1e-10
 """Range of a unit's ratings, relative to the largest rating, up to which they are one value."""

@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from alliance_stats.columns import CANONICAL, numeric_values, one_column, require_columns
-from alliance_stats.errors import ColumnError, DataError
-from alliance_stats.process.counts import counted
+from alliance_stats.errors import ColumnError, DataError, counted
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]

@@ -10,9 +10,8 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.arguments import choice, column_name
-from alliance_stats.process.counts import counted
 from alliance_stats.process.gain_criteria import GainCriterion, as_gain_criterion, cutoff_points
 from alliance_stats.process.gain_detection import LEAST, REACH, Intervals, Missing, find_gains, reversed_later, windows
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns

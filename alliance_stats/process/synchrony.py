@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError
+from alliance_stats.errors import DataError, counted
 from alliance_stats.process.arguments import column_name, whole_number
-from alliance_stats.process.counts import counted
 from alliance_stats.process.cross_correlation import cut_windows, mean_over_windows, window_correlations
 from alliance_stats.process.paired_series import check_lengths, checked_columns, nothing_to_correlate, paired_series
 from alliance_stats.process.parts import CONF_LEVEL, ordered_columns

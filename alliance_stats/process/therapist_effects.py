@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 import pandas as pd
 
-from alliance_stats.errors import DataError, unknown_name
+from alliance_stats.errors import DataError, counted, unknown_name
 from alliance_stats.inference.bootstrap import parametric_bootstrap
 from alliance_stats.inference.linear import require_level
 from alliance_stats.inference.replicates import Seed
@@ -18,7 +18,6 @@ from alliance_stats.mixed.fit import LmmFit
 from alliance_stats.mixed.lmm import lmm
 from alliance_stats.process.arguments import truth
 from alliance_stats.process.caseload import WITH, WITHOUT, Caseload, caseload_rows
-from alliance_stats.process.counts import counted
 from alliance_stats.process.therapist_tables import (
     ShareStatistic,
     estimate_table,

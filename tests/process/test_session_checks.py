@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from alliance_stats.errors import ColumnError, DataError
+from alliance_stats.errors import ColumnError, DataError, agreeing, counted
 from alliance_stats.process.arguments import require_known
 from alliance_stats.process.centering import within_between
-from alliance_stats.process.counts import agreeing, counted
 from alliance_stats.process.parts import complete_rows, quoted
 from alliance_stats.process.session_checks import (
     require_finite,

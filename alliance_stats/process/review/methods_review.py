@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from alliance_stats.errors import counted
 from alliance_stats.process.parts import ordered_columns
 from alliance_stats.process.review.code import in_code
 from alliance_stats.process.review.dispatch import panels_of
@@ -53,8 +54,8 @@ class MethodsReview(Result):
     def __repr__(self) -> str:
         counts = self.glance().iloc[0]
         of = "1 analysis" if self.n_analyses == 1 else f"{self.n_analyses} analyses"
-        said = f"{_counted(counts['n_mistakes'], 'mistake')}, {_counted(counts['n_cautions'], 'caution')}"
-        lines = [f"Methods review of {of}: {said}, {_counted(counts['n_fine'], 'check')} without a finding."]
+        said = f"{counted(counts['n_mistakes'], 'mistake')}, {counted(counts['n_cautions'], 'caution')}"
+        lines = [f"Methods review of {of}: {said}, {counted(counts['n_fine'], 'check')} without a finding."]
         for row in self._worst_first().to_dict("records"):
             if row["level"] != "fine":
                 lines += ["", *_printed(row)]
@@ -175,15 +176,10 @@ def _printed(row: dict[Any, Any]) -> list[str]:
 def _notes(table: pd.DataFrame) -> tuple[str, ...]:
     """Return the verdict in a sentence, and what a review cannot see."""
     counts = table["level"].value_counts()
-    mistakes, cautions = (_counted(int(counts.get(level, 0)), level) for level in ("mistake", "caution"))
+    mistakes, cautions = (counted(int(counts.get(level, 0)), level) for level in ("mistake", "caution"))
     return (
-        f"Methods review: {mistakes}, {cautions}, {_counted(int(counts.get('fine', 0)), 'check')} without a finding.",
+        f"Methods review: {mistakes}, {cautions}, {counted(int(counts.get('fine', 0)), 'check')} without a finding.",
         "Only what shows in the result and its rows is judged; what was decided after looking at the data is not seen.",
         "In calls: sessions is the session table, result the result reviewed, gains the sudden gains, therapists a table of "
         "patients and their therapists.",
     )
-
-
-def _counted(count: int, what: str) -> str:
-    """Return a number with its noun."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
